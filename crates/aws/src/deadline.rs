@@ -1,0 +1,54 @@
+//! How long an invocation may still take, and when it began. Made once at the edge of an invocation, so that no
+//! handler reads the clock.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lambda_runtime::Context;
+use tokio::time::Instant;
+
+/// One invocation: its id, when it began, and until when it may run.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// AWS request id.
+    pub request_id: String,
+    /// X-Ray trace id, where there is one.
+    pub trace_id: Option<String>,
+    /// Start in ms since 1970.
+    pub started_ms: u64,
+    deadline: Option<Instant>,
+}
+
+impl Invocation {
+    /// Begins an invocation. A deadline that has passed already means none: `cargo lambda watch` gives one of 1970.
+    pub fn begin(context: &Context) -> Self {
+        let now = SystemTime::now();
+        let left = context.deadline().duration_since(now).ok().filter(|left| !left.is_zero());
+        Self {
+            request_id: context.request_id.clone(),
+            trace_id: context.xray_trace_id.clone(),
+            started_ms: now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
+            deadline: left.map(|left| Instant::now() + left),
+        }
+    }
+
+    /// An invocation for tests and tools: it may run for `left`, or without end.
+    pub fn lasting(left: Option<Duration>) -> Self {
+        Self {
+            request_id: "local".into(),
+            trace_id: None,
+            started_ms: 0,
+            deadline: left.map(|left| Instant::now() + left),
+        }
+    }
+
+    /// Time that may still be used while `reserve` is kept back; `None` means no limit.
+    pub fn left(&self, reserve: Duration) -> Option<Duration> {
+        let deadline = self.deadline?;
+        Some(deadline.saturating_duration_since(Instant::now()).saturating_sub(reserve))
+    }
+
+    /// Whether nothing but the reserve is left.
+    pub fn is_over(&self, reserve: Duration) -> bool {
+        self.left(reserve).is_some_and(|left| left.is_zero())
+    }
+}

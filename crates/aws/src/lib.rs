@@ -1,0 +1,28 @@
+//! AWS code that two or more functions share: reading objects, quarantine, the warehouse, telemetry, settings.
+//! Knows no function, no queue and no route: what only one function does lives in that function.
+
+pub mod contracts;
+pub mod deadline;
+pub mod fetch;
+pub mod quarantine;
+pub mod telemetry;
+pub mod vars;
+pub mod warehouse;
+
+pub use deadline::Invocation;
+
+/// Clients are made from this once, in main.
+pub async fn sdk_config() -> aws_config::SdkConfig {
+    // The SDK is the owner of retries within one call; the trigger owns all others.
+    aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .retry_config(aws_config::retry::RetryConfig::standard().with_max_attempts(4))
+        .load()
+        .await
+}
+
+/// An S3 client. Under `AWS_ENDPOINT_URL` (a local cloud) buckets are addressed by path, as their names do not resolve.
+pub fn s3_client(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
+    let path_style = config.endpoint_url().is_some();
+    let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();
+    aws_sdk_s3::Client::from_conf(config)
+}

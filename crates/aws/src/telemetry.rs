@@ -1,0 +1,107 @@
+//! Logs and metrics in the forms that CloudWatch reads: one JSON line an event, one embedded-metric line an
+//! invocation and dataset. Names are those of Powertools. Holds no values of rows.
+
+use std::collections::BTreeMap;
+
+use lambda_runtime::tracing::Span;
+use serde_json::{Value, json};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::Invocation;
+
+/// Namespace of all metrics.
+const NAMESPACE: &str = "Penstock";
+
+/// Starts JSON logging to stdout. `AWS_LAMBDA_LOG_LEVEL` (or `LOG_LEVEL`) sets the level of Penstock's own events;
+/// libraries log warnings only, because an SDK's debug log holds requests.
+pub fn init(env: &dyn Fn(&str) -> Option<String>) {
+    let asked = env("AWS_LAMBDA_LOG_LEVEL").or_else(|| env("LOG_LEVEL")).unwrap_or_default();
+    let level = match asked.to_ascii_lowercase().as_str() {
+        level @ ("trace" | "debug" | "warn" | "error") => level.to_owned(),
+        _ => "info".to_owned(),
+    };
+    let ours = ["penstock_aws", "penstock_core", "s3_to_sqs_fifo", "sqs_fifo_to_redshift"];
+    let directives = ours.map(|name| format!("{name}={level}")).join(",");
+    let filter = EnvFilter::new(format!("warn,{directives}"));
+    let mut json = json_subscriber::JsonLayer::stdout();
+    json.with_timer("timestamp", tracing_subscriber::fmt::time::SystemTime);
+    json.with_level("level");
+    json.with_target("logger");
+    json.with_flattened_event();
+    json.with_top_level_flattened_span_list();
+    // A second start (several functions in one test process) keeps the first.
+    let started = tracing_subscriber::registry().with(filter).with(json).try_init();
+    if started.is_err() {
+        tracing::debug!("logging was started already");
+    }
+}
+
+/// The span that every event of an invocation stands in.
+pub fn span(service: &'static str, invocation: &Invocation, cold_start: bool) -> Span {
+    tracing::info_span!(
+        "invocation",
+        service,
+        function_request_id = invocation.request_id,
+        xray_trace_id = invocation.trace_id.as_deref().unwrap_or_default(),
+        cold_start,
+    )
+}
+
+/// Counts of one invocation by dataset, written as CloudWatch embedded metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    service: &'static str,
+    started_ms: u64,
+    counts: BTreeMap<String, BTreeMap<&'static str, u64>>,
+}
+
+impl Metrics {
+    /// Metrics of one invocation.
+    pub fn new(service: &'static str, invocation: &Invocation) -> Self {
+        Self { service, started_ms: invocation.started_ms, counts: BTreeMap::new() }
+    }
+
+    /// Adds to a count.
+    pub fn add(&mut self, dataset: &str, name: &'static str, count: u64) {
+        *self.counts.entry(dataset.to_owned()).or_default().entry(name).or_default() += count;
+    }
+
+    /// The counts as one JSON text, for the invocation's summary.
+    pub fn totals_json(&self) -> String {
+        serde_json::to_string(&self.counts).unwrap_or_default()
+    }
+
+    /// One line a dataset. CloudWatch takes at most 100 metrics a line; there are about ten.
+    pub fn lines(&self) -> Vec<Value> {
+        self.counts.iter().map(|(dataset, counts)| self.line(dataset, counts)).collect()
+    }
+
+    fn line(&self, dataset: &str, counts: &BTreeMap<&'static str, u64>) -> Value {
+        let metrics: Vec<Value> = counts.keys().map(|name| json!({"Name": name, "Unit": "Count"})).collect();
+        let mut line = json!({
+            "_aws": {
+                "Timestamp": self.started_ms,
+                "CloudWatchMetrics": [{
+                    "Namespace": NAMESPACE,
+                    "Dimensions": [["service", "dataset"]],
+                    "Metrics": metrics,
+                }],
+            },
+            "service": self.service,
+            "dataset": dataset,
+        });
+        for (name, count) in counts {
+            line[*name] = json!(count);
+        }
+        line
+    }
+
+    /// Writes the lines to stdout, where Lambda's log agent takes them.
+    pub fn emit(&self) {
+        for line in self.lines() {
+            println!("{line}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! `penstock check`: what it says of right, wrong and suspicious contracts, without an environment.
+
+use std::path::Path;
+
+use crate::common::{Run, TRANSACTIONS, contracts, payments, penstock, transactions};
+
+fn check(files: &[(&str, &str)]) -> Run {
+    penstock(contracts(files).path(), &["check", "."], &[])
+}
+
+fn one(changes: &[(&str, &str)]) -> Run {
+    check(&[("t.odcs.yaml", &transactions(changes))])
+}
+
+const ORDER_BY: &str = "      - property: penstock.orderBy\n        value: booked_at\n";
+const KEY: &str = "        primaryKey: true\n        primaryKeyPosition: 1\n";
+const GROUP_BY: &str = "      - property: penstock.groupBy\n        value: account_id\n";
+
+#[test]
+fn the_projects_contracts_can_be_used() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let run = penstock(&root, &["check"], &[]);
+    assert_eq!((run.code, run.err.as_str()), (0, ""), "{}", run.out);
+    let line = "ok  transactions.odcs.yaml  dataset transactions 1.0.0 → tgt.transactions, 12 columns, key transaction_id\n";
+    assert!(run.out.starts_with(line), "{}", run.out);
+}
+
+#[test]
+fn every_wrong_file_is_told_and_not_only_the_first() {
+    let run = check(&[
+        ("a.odcs.yaml", &transactions(&[("physicalType: numeric(18,2)", "physicalType: money")])),
+        ("b.odcs.yaml", "schema: ["),
+        ("c.odcs.yaml", &payments()),
+        ("d.odcs.yaml", &transactions(&[("penstock.orderBy", "penstock.orderby")])),
+    ]);
+    assert_eq!(run.code, 1);
+    let lines: Vec<&str> = run.out.lines().collect();
+    assert!(lines[0].starts_with("error: ./a.odcs.yaml: schema[0].properties[2]: "), "{}", run.out);
+    assert!(lines[0].ends_with("(column amount)"), "{}", run.out);
+    assert!(lines[1].starts_with("error: ./b.odcs.yaml: not a YAML document"), "{}", run.out);
+    assert!(run.out.contains("\nok  c.odcs.yaml  dataset payments 1.0.0 → tgt.payments"), "{}", run.out);
+    assert!(
+        run.out.contains("error: ./d.odcs.yaml: schema[0].customProperties: penstock.orderby is not"),
+        "{}",
+        run.out
+    );
+    assert_eq!(lines.last(), Some(&"4 contracts checked: 1 ok, 3 wrong"));
+}
+
+#[test]
+fn patterns_and_expressions_are_compiled() {
+    let run = one(&[("^[A-Z]{3}$", "'^[A-Z'")]);
+    assert!(run.code == 1 && run.out.contains("schema[0].properties[3]: pattern: "), "{}", run.out);
+    let run = one(&[("minor(amount, 2)", "minor(amount,")]);
+    assert!(run.code == 1 && run.out.contains("not CEL: "), "{}", run.out);
+    assert!(run.out.contains("(column amount_minor)"), "{}", run.out);
+}
+
+#[test]
+fn a_dataset_a_table_or_a_location_is_there_once() {
+    let run = check(&[("a.odcs.yaml", TRANSACTIONS), ("b.odcs.yaml", TRANSACTIONS)]);
+    assert_eq!(run.code, 1);
+    assert!(
+        run.out.contains("error: ./b.odcs.yaml: dataset transactions is also in ./a.odcs.yaml"),
+        "{}",
+        run.out
+    );
+    let other = transactions(&[(
+        "- name: transactions\n    logicalType",
+        "- name: other\n    physicalName: transactions\n    logicalType",
+    )]);
+    let run = check(&[("a.odcs.yaml", TRANSACTIONS), ("b.odcs.yaml", &other)]);
+    assert!(run.out.contains("error: ./b.odcs.yaml: table \"transactions\" is also in"), "{}", run.out);
+    let overlap = payments().replace("queue/payments/", "queue/**/");
+    let run = check(&[("a.odcs.yaml", &overlap), ("b.odcs.yaml", TRANSACTIONS)]);
+    assert_eq!(run.code, 1);
+    assert!(run.out.contains("error: ./b.odcs.yaml: location s3://${LANDING_BUCKET}/queue/transactions/*.json can match the same key as ./a.odcs.yaml"), "{}", run.out);
+}
+
+#[test]
+fn a_queue_without_any_key_is_an_error() {
+    let run = one(&[(KEY, ""), (GROUP_BY, "")]);
+    assert_eq!(run.code, 1);
+    assert!(
+        run.out.contains("schema[0]: the queue server needs penstock.groupBy or a primary key"),
+        "{}",
+        run.out
+    );
+    assert_eq!(one(&[(KEY, "")]).code, 0);
+}
+
+#[test]
+fn names_that_the_warehouse_cannot_take_are_errors() {
+    for (change, told) in [
+        (("schema: tgt", "schema: Tgt"), "servers: schema \"Tgt\" must be"),
+        (("schema: tgt", "schema: penstock"), "servers: schema penstock holds Penstock's own tables"),
+        (("schema: tgt", "schema: ${X"), "servers: schema \"${X\""),
+        (("database: ${DATABASE}", "database: ${DATABASE"), "servers: database \"${DATABASE\""),
+    ] {
+        let run = one(&[change]);
+        assert!(run.code == 1 && run.out.contains(told), "{told}: {}", run.out);
+    }
+    let long = format!("physicalName: {}\n    logicalType: object\n    physicalType: table", "t".repeat(120));
+    let run = one(&[("logicalType: object\n    physicalType: table", &long)]);
+    assert!(run.code == 1 && run.out.contains("the table's name is too long for its ledger"), "{}", run.out);
+}
+
+#[test]
+fn what_is_rarely_meant_is_a_note_and_no_error() {
+    let optional = "physicalType: timestamptz\n        partitioned";
+    let run = one(&[
+        ("physicalType: timestamptz\n        required: true\n        partitioned", optional),
+        (
+            "physicalType: varchar(16)\n        required: true",
+            "physicalType: varchar(16)\n        required: true\n        customProperties:\n          - property: penstock.overflow\n            value: 'null'",
+        ),
+    ]);
+    assert_eq!(run.code, 0, "{}", run.out);
+    for note in [
+        "    note: column booked_at is partitioned and not required",
+        "    note: penstock.orderBy booked_at is not required",
+        "    note: column status is required and penstock.overflow is null",
+    ] {
+        assert!(run.out.contains(note), "{note}: {}", run.out);
+    }
+    assert!(run.out.ends_with("1 contract checked: all can be used, 3 notes\n"), "{}", run.out);
+}
+
+#[test]
+fn what_has_no_effect_is_a_note() {
+    let run = one(&[(ORDER_BY, "      - property: penstock.keepHistory\n        value: true\n")]);
+    assert_eq!(run.code, 0);
+    assert!(run.out.contains("    note: not built yet: schema[0] penstock.keepHistory"), "{}", run.out);
+    let run = one(&[("classification: restricted", "unique: true")]);
+    assert_eq!(run.code, 0);
+    let note = "    note: not enforced: schema[0].properties[1]: unique is not checked in flight (column account_id)";
+    assert!(run.out.contains(note), "{}", run.out);
+}
+
+#[test]
+fn files_with_another_name_are_not_silently_left_out() {
+    let run = check(&[("a.odcs.yaml", TRANSACTIONS), ("b.odcs.yml", &payments()), ("c.yaml", &payments())]);
+    assert_eq!(run.code, 0);
+    assert!(run.out.contains("note: ./b.odcs.yml: not read"), "{}", run.out);
+    assert!(run.out.contains("note: ./c.yaml: not read"), "{}", run.out);
+    let directory = contracts(&[("draft.yaml", TRANSACTIONS)]);
+    let run = penstock(directory.path(), &["check", "draft.yaml"], &[]);
+    assert!(
+        run.code == 0 && run.out.contains("note: functions read only files that are called *.odcs.yaml"),
+        "{}",
+        run.out
+    );
+}
+
+#[test]
+fn a_file_that_is_named_twice_is_read_once() {
+    let directory = contracts(&[("a.odcs.yaml", TRANSACTIONS)]);
+    let run = penstock(directory.path(), &["check", ".", "a.odcs.yaml"], &[]);
+    assert_eq!(run.code, 0, "{}", run.out);
+    assert!(run.out.ends_with("1 contract checked: all can be used\n"), "{}", run.out);
+}
+
+#[test]
+fn a_path_that_leads_to_no_contract_is_wrong_usage() {
+    let directory = contracts(&[]);
+    let run = penstock(directory.path(), &["check", "nowhere"], &[]);
+    assert_eq!((run.code, run.err.as_str()), (2, "error: nowhere: no such file or directory\n"));
+    let run = penstock(directory.path(), &["check", "."], &[]);
+    assert_eq!((run.code, run.err.as_str()), (2, "error: .: holds no file *.odcs.yaml\n"));
+    assert_eq!(penstock(directory.path(), &["chek"], &[]).code, 2);
+    assert_eq!(penstock(directory.path(), &["check", "--role", "x"], &[]).code, 2);
+}
+
+#[test]
+fn a_file_that_is_no_text_is_told_like_any_other() {
+    let directory = contracts(&[("b.odcs.yaml", TRANSACTIONS)]);
+    std::fs::write(directory.path().join("a.odcs.yaml"), [0xff, 0xfe, 0x00]).unwrap();
+    let run = penstock(directory.path(), &["check", "."], &[]);
+    assert_eq!(run.code, 1);
+    assert!(run.out.starts_with("error: ./a.odcs.yaml: cannot be read: "), "{}", run.out);
+    assert!(run.out.contains("ok  b.odcs.yaml"), "{}", run.out);
+}
+
+#[test]
+fn help_says_who_checks_the_standard_itself() {
+    let run = penstock(Path::new("."), &["check", "--help"], &[]);
+    let last = run.out.lines().last();
+    assert_eq!(
+        last,
+        Some("The JSON Schema of the Open Data Contract Standard itself is checked by `make check`.")
+    );
+}

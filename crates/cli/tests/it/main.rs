@@ -1,0 +1,13 @@
+//! The binary as people and the deployment call it: what it prints, its exit codes, and what it leaves in a warehouse.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may panic; clippy.toml allows it only inside #[test] functions"
+)]
+
+mod check;
+mod common;
+mod ddl;
+mod loader;
+mod migrate;
+mod tables;

@@ -1,0 +1,225 @@
+//! The contract's servers: the S3 location, the FIFO queue, the stream and the warehouse of a dataset.
+//! Placeholders stay as written; whoever uses a server resolves them.
+
+use super::custom::Custom;
+use super::location::Glob;
+use super::odcs::Server;
+use super::template::Template;
+use super::{ContractError, Notes};
+
+/// File format of a dataset's objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the formats' own")]
+pub enum Format {
+    Json,
+    Csv,
+    Parquet,
+    Avro,
+    Binary,
+}
+
+/// How JSON records stand in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Delimiter {
+    /// Found out from the bytes: lines, a pretty-printed object, objects one after another, or an array.
+    #[default]
+    Auto,
+    /// Every line is a record.
+    NewLine,
+    /// One array of records.
+    Array,
+}
+
+/// Where a dataset's objects lie and how they are written.
+#[derive(Debug, Clone)]
+pub struct S3Server {
+    /// Glob over `s3://bucket/key`.
+    pub location: Template,
+    /// Format of the objects.
+    pub format: Format,
+    /// For JSON.
+    pub delimiter: Delimiter,
+}
+
+/// The FIFO queue of a dataset.
+#[derive(Debug, Clone)]
+pub struct QueueServer {
+    /// Queue URL.
+    pub url: Template,
+    /// Number of ordered groups that keys are hashed into.
+    pub groups: u32,
+    /// Most rows of one message.
+    pub rows_per_message: u32,
+}
+
+/// Where the target table lives.
+#[derive(Debug, Clone)]
+pub struct WarehouseServer {
+    /// Database name.
+    pub database: Template,
+    /// Schema of the target table.
+    pub schema: Template,
+}
+
+pub(super) struct Servers {
+    pub s3: Option<S3Server>,
+    pub queue: Option<QueueServer>,
+    pub warehouse: WarehouseServer,
+}
+
+const DEFAULT_GROUPS: u32 = 64;
+const DEFAULT_ROWS_PER_MESSAGE: u32 = 100;
+
+impl Servers {
+    pub fn read(servers: &[Server], notes: &mut Notes) -> Result<Self, ContractError> {
+        let mut found = Self { s3: None, queue: None, warehouse: WarehouseServer::default() };
+        let mut kinds: Vec<&str> = Vec::new();
+        for (i, server) in servers.iter().enumerate() {
+            let path = format!("servers[{i}]");
+            let mut custom = Custom::read(&path, &server.custom_properties)?;
+            let ours = match server.kind.as_str() {
+                "s3" => {
+                    found.s3 = Some(s3(&path, server, &mut custom, notes)?);
+                    true
+                }
+                "kinesis" => {
+                    kinesis(&path, &mut custom, notes)?;
+                    true
+                }
+                "redshift" => {
+                    found.warehouse = warehouse(server);
+                    true
+                }
+                "custom" => match queue(&path, &mut custom)? {
+                    Some(queue) => {
+                        found.queue = Some(queue);
+                        true
+                    }
+                    None => false,
+                },
+                _ => {
+                    notes.not_enforced(
+                        &path,
+                        &format!("server {:?} of type {} is not Penstock's", server.server, server.kind),
+                    );
+                    false
+                }
+            };
+            custom.finish()?;
+            if ours && kinds.contains(&server.kind.as_str()) {
+                return Err(ContractError::at(
+                    &path,
+                    format!("a second server of type {}: one a dataset", server.kind),
+                ));
+            }
+            if ours {
+                kinds.push(&server.kind);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Default for WarehouseServer {
+    fn default() -> Self {
+        Self { database: Template::new("${DATABASE}"), schema: Template::new("tgt") }
+    }
+}
+
+fn s3(
+    path: &str,
+    server: &Server,
+    custom: &mut Custom<'_>,
+    notes: &mut Notes,
+) -> Result<S3Server, ContractError> {
+    let location = server
+        .location
+        .as_deref()
+        .map(Template::new)
+        .ok_or_else(|| ContractError::at(path, "an s3 server needs a location".into()))?;
+    location
+        .placeholder_text()
+        .map_err(|error| error.to_string())
+        .and_then(|text| Glob::parse(&text).map_err(|error| error.to_string()))
+        .map_err(|reason| ContractError::at(&format!("{path}.location"), reason))?;
+    let format = match server.format.as_deref() {
+        Some("json") | None => Format::Json,
+        Some("csv") => Format::Csv,
+        Some("parquet") => Format::Parquet,
+        Some("avro") => Format::Avro,
+        Some("binary") => Format::Binary,
+        Some(other) => {
+            return Err(ContractError::at(
+                &format!("{path}.format"),
+                format!("must be json, csv, parquet, avro or binary, not {other:?}"),
+            ));
+        }
+    };
+    if format != Format::Json {
+        notes.not_built(path, "format other than json");
+    }
+    let delimiter = match (format, server.delimiter.as_deref()) {
+        (Format::Json, None) => Delimiter::Auto,
+        (Format::Json, Some("new_line")) => Delimiter::NewLine,
+        (Format::Json, Some("array")) => Delimiter::Array,
+        (Format::Json, Some(other)) => {
+            return Err(ContractError::at(
+                &format!("{path}.delimiter"),
+                format!("must be new_line or array for json, not {other:?}"),
+            ));
+        }
+        _ => Delimiter::Auto,
+    };
+    file_options(path, custom, notes)?;
+    Ok(S3Server { location, format, delimiter })
+}
+
+/// Options of formats that no function reads yet; checked now, so that a contract is right when they come.
+fn file_options(path: &str, custom: &mut Custom<'_>, notes: &mut Notes) -> Result<(), ContractError> {
+    let set = [
+        custom.texts("nullText")?.is_some(),
+        custom.choice("header", &[("names", ()), ("none", ())])?.is_some(),
+        custom.text("quote")?.is_some(),
+        custom.flag("multiline")?.is_some(),
+    ];
+    if set.contains(&true) {
+        notes.not_built(path, "options for csv");
+    }
+    let compression =
+        custom.choice("compression", &[("auto", true), ("none", false), ("gzip", false), ("zstd", false)])?;
+    if compression == Some(false) {
+        notes.not_enforced(path, "penstock.compression: it is found out from the bytes");
+    }
+    Ok(())
+}
+
+fn kinesis(path: &str, custom: &mut Custom<'_>, notes: &mut Notes) -> Result<(), ContractError> {
+    custom.text("streamName")?;
+    custom.text("deliveryStream")?;
+    custom.choice("aggregate", &[("none", ()), ("kpl", ())])?;
+    notes.not_built(path, "the stream route");
+    Ok(())
+}
+
+fn queue(path: &str, custom: &mut Custom<'_>) -> Result<Option<QueueServer>, ContractError> {
+    let url = custom.text("queueUrl")?.map(Template::new);
+    let groups = custom.number("groups", 1..=1_000_000)?;
+    let rows = custom.number("rowsPerMessage", 1..=10_000)?;
+    if url.is_none() && (groups.is_some() || rows.is_some()) {
+        return Err(ContractError::at(&format!("{path}.customProperties"), "needs penstock.queueUrl".into()));
+    }
+    let small = |value: Option<u64>, default| value.and_then(|n| u32::try_from(n).ok()).unwrap_or(default);
+    Ok(url.map(|url| QueueServer {
+        url,
+        groups: small(groups, DEFAULT_GROUPS),
+        rows_per_message: small(rows, DEFAULT_ROWS_PER_MESSAGE),
+    }))
+}
+
+fn warehouse(server: &Server) -> WarehouseServer {
+    let default = WarehouseServer::default();
+    WarehouseServer {
+        database: server.database.as_deref().map_or(default.database, Template::new),
+        schema: server.schema.as_deref().map_or(default.schema, Template::new),
+    }
+}

@@ -1,0 +1,49 @@
+//! Bytes of an object into raw records: decompression and framing, as a stream with bounded memory. Every byte of
+//! the stream ends in a record, in a reject or is white space between them. Knows no columns.
+
+mod brackets;
+mod compress;
+mod json;
+
+pub use compress::Inflate;
+pub use json::{Frame, JsonFramer};
+
+use crate::reject::{Rule, Violation};
+
+/// Caps on what is read; over them a record or object is a reject.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Longest record in bytes (Redshift takes JSON objects up to 4 MB).
+    pub max_record_bytes: usize,
+    /// Most decompressed bytes per compressed byte, once more than `free_bytes` have come out.
+    pub max_ratio: u64,
+    /// Decompressed bytes that are free of the ratio's cap.
+    pub free_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_record_bytes: 4 << 20, max_ratio: 200, free_bytes: 64 << 20 }
+    }
+}
+
+/// The stream broke off: nothing after it can be read. What came before stays valid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Broken {
+    /// What is wrong with the object.
+    pub rule: Rule,
+    /// What was seen.
+    pub reason: String,
+}
+
+impl Broken {
+    pub(crate) fn new(rule: Rule, reason: impl Into<String>) -> Self {
+        Self { rule, reason: reason.into() }
+    }
+
+    /// As the broken rule of a whole object.
+    pub fn violation(&self) -> Violation {
+        Violation::record(self.rule, self.reason.clone())
+    }
+}

@@ -1,0 +1,201 @@
+//! Identity and order of objects, records and messages: stable hashes, so that a redelivery in any form is told.
+//! Every hash is over length-prefixed texts (`3:abc`), so that SQL and Spark can compute it and no two differing
+//! lists of texts meet. Vectors computed by an independent program: `tests/vectors/`.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+/// Length of a hash in hex characters: 128 bits.
+pub const HEX_LEN: usize = 32;
+
+/// 128 bits in lower-case hex. Holding one proves the shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HexId([u8; HEX_LEN]);
+
+impl HexId {
+    /// Takes the first 128 bits of a digest.
+    fn from_digest(digest: &[u8]) -> Self {
+        let mut hex = [b'0'; HEX_LEN];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(digest) {
+            const DIGITS: &[u8; 16] = b"0123456789abcdef";
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        Self(hex)
+    }
+
+    /// Reads 32 lower-case hex characters.
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex: [u8; HEX_LEN] = text.as_bytes().try_into().ok()?;
+        hex.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')).then_some(Self(hex))
+    }
+
+    /// The 32 characters.
+    pub fn as_str(&self) -> &str {
+        // Only ASCII is ever put in.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Display for HexId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Feeds length-prefixed texts into a hash.
+trait Netstr {
+    fn bytes(&mut self, bytes: &[u8]);
+
+    fn netstr(&mut self, text: &str) {
+        let mut length = String::with_capacity(8);
+        // Writing to a String cannot fail.
+        let _infallible = write!(length, "{}:", text.len());
+        self.bytes(length.as_bytes());
+        self.bytes(text.as_bytes());
+    }
+}
+
+impl Netstr for Sha256 {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+}
+
+impl Netstr for blake3::Hasher {
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+}
+
+fn sha256_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    texts.into_iter().for_each(|text| hasher.netstr(text));
+    hasher.finalize().into()
+}
+
+/// `_record_id` of a row with a primary key: the key columns' canonical texts in key order.
+pub fn record_id_of_key<'a>(key: impl IntoIterator<Item = &'a str>) -> HexId {
+    HexId::from_digest(&sha256_of(key))
+}
+
+/// `_record_id` of a row without a primary key: where it stands, so that two equal lines stay two rows.
+pub fn record_id_of_position(object_id: &HexId, position: u64) -> HexId {
+    HexId::from_digest(&sha256_of([object_id.as_str(), &position.to_string()]))
+}
+
+/// `_row_hash`: names and canonical texts of the columns that are not NULL, in ascending order of names. NULL
+/// columns are left out, so that adding a nullable column to a contract changes no hash.
+pub fn row_hash<'a>(sorted: impl IntoIterator<Item = (&'a str, &'a str)>) -> HexId {
+    let mut hasher = blake3::Hasher::new();
+    for (name, text) in sorted {
+        hasher.netstr(name);
+        hasher.netstr(text);
+    }
+    HexId::from_digest(hasher.finalize().as_bytes())
+}
+
+/// Ordered group of a row: hash of the canonical texts of its group columns; NULL counts as a text of its own.
+pub fn group<'a>(texts: impl IntoIterator<Item = Option<&'a str>>, groups: u32) -> u32 {
+    let mut hasher = Sha256::new();
+    for text in texts {
+        match text {
+            Some(text) => hasher.netstr(text),
+            None => hasher.bytes(b"-:"),
+        }
+    }
+    let digest: [u8; 32] = hasher.finalize().into();
+    let head = digest.iter().take(8).fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
+    u32::try_from(head % u64::from(groups.max(1))).unwrap_or(0)
+}
+
+/// What tells one content of an S3 key from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContentTag {
+    /// A checksum of the full object: algorithm (`CRC64NVME`, `SHA256`, …) and S3's base64 text.
+    Checksum {
+        /// S3's name of the algorithm, upper case.
+        algorithm: &'static str,
+        /// Base64 text as S3 gives it.
+        value: String,
+    },
+    /// Where S3 has no full-object checksum.
+    Etag {
+        /// ETag without its quotes.
+        etag: String,
+        /// Size in bytes.
+        size: u64,
+    },
+}
+
+/// Algorithms whose checksums identify a content, the first that S3 returned counts.
+const ALGORITHMS: &[&str] = &["CRC64NVME", "SHA256", "SHA1", "CRC32C", "CRC32"];
+
+/// Chooses what tells a content from another out of what S3 says of an object: the checksums it returned by
+/// algorithm (as in `ALGORITHMS`, empty values are none), their type (`FULL_OBJECT` or `COMPOSITE`), the ETag with or
+/// without its quotes, and the size. A checksum of checksums depends on how the parts were cut, so it counts as none.
+pub fn content_tag(
+    checksums: &[(&str, &str)],
+    checksum_type: Option<&str>,
+    etag: &str,
+    size: u64,
+) -> ContentTag {
+    let of_full_object = checksum_type == Some("FULL_OBJECT");
+    let chosen = ALGORITHMS.iter().filter(|_| of_full_object).find_map(|algorithm| {
+        let (_, value) = checksums.iter().find(|(own, value)| own == algorithm && !value.is_empty())?;
+        Some(ContentTag::Checksum { algorithm, value: (*value).to_owned() })
+    });
+    chosen.unwrap_or_else(|| ContentTag::Etag { etag: etag.trim_matches('"').to_owned(), size })
+}
+
+/// Identity of one content of one S3 key. The same content put again under its key is the same object.
+pub fn object_id(bucket: &str, key: &str, tag: &ContentTag) -> HexId {
+    HexId::from_digest(&match tag {
+        ContentTag::Checksum { algorithm, value } => sha256_of([bucket, key, algorithm, value]),
+        ContentTag::Etag { etag, size } => sha256_of([bucket, key, "ETAG", etag, &size.to_string()]),
+    })
+}
+
+/// `_order`: source time in ms / object id / position. One text comparison decides, across loads and routes.
+pub fn order(source_ms: u64, object_id: &HexId, position: u64) -> String {
+    format!("{source_ms:013}/{object_id}/{position:020}")
+}
+
+/// Identity of a queue message by its place in the object. The source time is part of it: the same content put again
+/// later is newer, and SQS must not drop it as a repeat of the first within its five minutes.
+pub fn message_id(object_id: &HexId, source_ms: u64, first_position: u64, count: usize) -> HexId {
+    let (time, first, count) = (format!("{source_ms:013}"), first_position.to_string(), count.to_string());
+    HexId::from_digest(&sha256_of([object_id.as_str(), &time, &first, &count]))
+}
+
+/// MessageDeduplicationId. The body is part of it: another contract version, or another number of groups, may pack
+/// other rows at the same place, and SQS would drop them as a repeat.
+pub fn deduplication_id(message_id: &HexId, body: &str) -> HexId {
+    HexId::from_digest(&sha256_of([message_id.as_str(), body]))
+}
+
+/// A hash of any texts, for names that must be the same on every delivery (loads, quarantine keys).
+pub fn stable_id<'a>(texts: impl IntoIterator<Item = &'a str>) -> HexId {
+    HexId::from_digest(&sha256_of(texts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_keep_lists_of_texts_apart() {
+        assert_ne!(record_id_of_key(["a", "b"]), record_id_of_key(["ab", ""]));
+        assert_ne!(record_id_of_key(["1:a"]), record_id_of_key(["1", "a"]));
+    }
+
+    #[test]
+    fn a_hex_id_reads_back_and_takes_nothing_else() {
+        let id = stable_id(["x"]);
+        assert_eq!(HexId::parse(id.as_str()), Some(id));
+        for bad in ["", "ABCDEF00ABCDEF00ABCDEF00ABCDEF00", &id.as_str()[1..]] {
+            assert_eq!(HexId::parse(bad), None);
+        }
+    }
+}

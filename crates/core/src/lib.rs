@@ -1,0 +1,28 @@
+//! Records, contracts, dedup and load SQL of Penstock: what all routes share, as pure code.
+//!
+//! Data flows one way: event → [`object`] refs → bytes → [`ingest`] (decode → row) → rejects and rows → one sink.
+//!
+//! - [`contract`]: the data contract of a dataset, the only place where a column is written down
+//! - [`object`]: which S3 objects an event speaks of, from every envelope
+//! - [`decode`]: bytes into records, as a stream; [`row`]: records into checked, derived, stamped rows
+//! - [`ident`]: identity and order; [`reject`]: why a record is no row
+//! - [`queue`]: rows into messages and back; [`chunk`]: lists cut by count and bytes
+//! - [`sql`]: DDL and the load transaction; [`quarantine`] and [`receipt`]: what is written about an object
+//!
+//! This crate must not know: tokio, any AWS SDK, the environment, the clock, randomness, files.
+
+pub mod chunk;
+pub mod contract;
+pub mod decode;
+pub mod ident;
+pub mod ingest;
+pub mod object;
+pub mod quarantine;
+pub mod queue;
+pub mod receipt;
+pub mod reject;
+pub mod row;
+pub mod sql;
+
+#[cfg(test)]
+mod fixtures;

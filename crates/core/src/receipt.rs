@@ -1,0 +1,59 @@
+//! The receipt of an object: what was read of it and where each record went, to be held against the warehouse.
+
+use serde::Serialize;
+
+use crate::ident::HexId;
+
+/// How an object ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Every record was sent or is a reject.
+    Complete,
+    /// The object broke off, or too many of its records were rejected: what was sent stays. Alarmed on.
+    Partial,
+    /// Nothing of it could be read. Alarmed on.
+    Failed,
+}
+
+/// Accounting of one object: `read = rejected + duplicate + sent`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Receipt {
+    /// Dataset.
+    pub dataset: String,
+    /// Identity of the object.
+    pub object_id: String,
+    /// `s3://bucket/key`.
+    pub source: String,
+    /// Size of the object in bytes.
+    pub bytes: u64,
+    /// LastModified in ms since 1970.
+    pub source_ms: u64,
+    /// Version of the contract that the records were held to.
+    pub contract_version: String,
+    /// How it ended.
+    pub status: Status,
+    /// Why it is not complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Records seen.
+    pub read: u64,
+    /// Records in quarantine.
+    pub rejected: u64,
+    /// Rows left out because an equal, later one of the object was sent.
+    pub duplicate: u64,
+    /// Rows sent.
+    pub sent: u64,
+}
+
+impl Receipt {
+    /// Whether every record is accounted for.
+    pub fn is_balanced(&self) -> bool {
+        self.read == self.rejected + self.duplicate + self.sent
+    }
+
+    /// Key of an object's receipt in the work bucket.
+    pub fn key(dataset: &str, object_id: &HexId) -> String {
+        format!("receipts/{dataset}/{object_id}.json")
+    }
+}

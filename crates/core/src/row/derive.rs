@@ -1,0 +1,272 @@
+//! Derived columns: CEL over the source columns of a record. Exact: numeric columns are bound as their canonical
+//! decimal texts, never as floats, and the functions registered here work on texts.
+//!
+//! | function | result |
+//! |---|---|
+//! | `minor(amount, scale)` | amount × 10^scale as an int; an error if digits would be lost |
+//! | `date(ts)` | the UTC date of a date or timestamp |
+//! | `coalesce(a, b, …)` | the first that is not null |
+//! | `upper(t)`, `lower(t)`, `trim(t)` | the text changed |
+//! | `sha256(t)` | 64 hex characters |
+//!
+//! All but `coalesce` answer null for null.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use cel::extractors::Arguments;
+use cel::objects::{Key, Map, Value};
+use cel::{Context, Env, ExecutionError, Program};
+use sha2::{Digest, Sha256};
+
+use super::json::Scalar;
+use super::{Cells, number, time};
+use crate::contract::{Column, Contract, ContractError, PhysicalType};
+use crate::reject::{Rule, Violation};
+
+/// The CEL programs of a contract, and the functions they may call.
+pub(super) struct Derivations {
+    root: Context<'static, 'static>,
+    programs: Vec<(usize, Program)>,
+    /// Source columns that some program uses.
+    used: Vec<usize>,
+}
+
+impl fmt::Debug for Derivations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Derivations").field("programs", &self.programs.len()).finish()
+    }
+}
+
+impl Derivations {
+    pub fn compile(contract: &Contract) -> Result<Self, ContractError> {
+        let env = Arc::new(Env::stdlib());
+        let mut root = Context::with_env(Arc::clone(&env));
+        register(&mut root).map_err(|error| ContractError::at("", format!("CEL functions: {error}")))?;
+        let mut programs = Vec::new();
+        let mut used = Vec::new();
+        for (i, column) in contract.columns.iter().enumerate() {
+            let Some(logic) = &column.derived else { continue };
+            let path = format!("schema[0].properties[{i}].transformLogic");
+            let at = |reason: String| ContractError::at(&path, reason);
+            if column.ty == PhysicalType::Super {
+                return Err(at("a super column cannot be derived".into()));
+            }
+            let program = env.compile(logic).map_err(|error| at(format!("not CEL: {error}")))?;
+            let sources = sources(contract, column, &program).map_err(at)?;
+            used.extend(sources);
+            programs.push((i, program));
+        }
+        used.sort_unstable();
+        used.dedup();
+        Ok(Self { root, programs, used })
+    }
+
+    /// Evaluates all programs; `set` takes each result for its column.
+    pub fn evaluate(
+        &self,
+        columns: &[Column],
+        cells: &mut Cells,
+        mut set: impl FnMut(&Column, usize, Scalar<'_>, &mut Cells),
+        broken: &mut Vec<Violation>,
+    ) {
+        if self.programs.is_empty() {
+            return;
+        }
+        let mut scope = self.root.new_inner_scope();
+        for i in &self.used {
+            if let Some(column) = columns.get(*i) {
+                scope.add_variable_from_value(column.name.as_str(), bind(column.ty, cells.get(*i)));
+            }
+        }
+        for (i, program) in &self.programs {
+            let Some(column) = columns.get(*i) else { continue };
+            let result = program.execute(&scope).map_err(|error| describe(&error));
+            match result.as_ref().map_err(Clone::clone).and_then(|value| scalar(value, column.ty)) {
+                Ok(Derived::Borrowed(scalar)) => set(column, *i, scalar, cells),
+                Ok(Derived::Number(text)) => set(column, *i, Scalar::Number(&text), cells),
+                Err(reason) => broken.push(Violation::column(Rule::Derivation, &column.name, reason)),
+            }
+        }
+    }
+}
+
+/// The source columns a program reads. Any other free name is an error now, not at the first row.
+fn sources(contract: &Contract, column: &Column, program: &Program) -> Result<Vec<usize>, String> {
+    let source =
+        |name: &str| contract.columns.iter().position(|own| own.derived.is_none() && own.name == name);
+    if let Some(name) = column.derived_from.iter().find(|name| source(name).is_none()) {
+        return Err(format!("transformSourceObjects names no source column: {name:?}"));
+    }
+    let needs = super::cel_scope::needs(program.expression());
+    // Operators are calls too, under names that no function can have.
+    let is_function = |name: &&&str| name.starts_with(|c: char| c.is_ascii_alphabetic());
+    if let Some(name) = needs.calls.iter().filter(is_function).find(|name| !is_known(name)) {
+        return Err(format!("{name} is no function that Penstock has"));
+    }
+    needs
+        .free
+        .into_iter()
+        .map(|name| source(name).ok_or_else(|| format!("{name:?} is no source column")))
+        .collect()
+}
+
+/// Functions registered here; their messages hold no values.
+const OWN: &[&str] = &["coalesce", "minor", "date", "upper", "lower", "trim", "sha256"];
+
+/// Those, and CEL's own that work on the values bound here.
+fn is_known(function: &str) -> bool {
+    const STANDARD: &[&str] = &[
+        "bool",
+        "bytes",
+        "contains",
+        "double",
+        "dyn",
+        "endsWith",
+        "int",
+        "matches",
+        "size",
+        "startsWith",
+        "string",
+        "type",
+        "uint",
+    ];
+    OWN.contains(&function) || STANDARD.contains(&function)
+}
+
+/// A canonical text as the CEL value that expressions see.
+fn bind(ty: PhysicalType, text: Option<&str>) -> Value {
+    let Some(text) = text else { return Value::Null };
+    match ty {
+        PhysicalType::SmallInt | PhysicalType::Integer | PhysicalType::BigInt => {
+            text.parse().map_or(Value::Null, Value::Int)
+        }
+        PhysicalType::Real | PhysicalType::Double => text.parse().map_or(Value::Null, Value::Float),
+        PhysicalType::Boolean => Value::Bool(text == "true"),
+        PhysicalType::Super => serde_json::from_str(text).map_or(Value::Null, nested),
+        _ => Value::from(text),
+    }
+}
+
+/// Nested JSON: whole numbers that fit are ints; other numbers stay texts, as numeric columns do.
+fn nested(value: serde_json::Value) -> Value {
+    use serde_json::Value as Json;
+    match value {
+        Json::Null => Value::Null,
+        Json::Bool(flag) => Value::Bool(flag),
+        Json::Number(number) => number.as_i64().map_or_else(|| Value::from(number.to_string()), Value::Int),
+        Json::String(text) => Value::from(text),
+        Json::Array(items) => Value::List(Arc::new(items.into_iter().map(nested).collect())),
+        Json::Object(members) => {
+            let map: HashMap<Key, Value> =
+                members.into_iter().map(|(key, value)| (Key::from(key), nested(value))).collect();
+            Value::Map(Map { map: Arc::new(map) })
+        }
+    }
+}
+
+enum Derived<'a> {
+    Borrowed(Scalar<'a>),
+    Number(String),
+}
+
+fn scalar(value: &Value, ty: PhysicalType) -> Result<Derived<'_>, String> {
+    Ok(match value {
+        Value::Null => Derived::Borrowed(Scalar::Null),
+        Value::Bool(flag) => Derived::Borrowed(Scalar::Bool(*flag)),
+        Value::String(text) => Derived::Borrowed(Scalar::Text(text.as_str().into())),
+        Value::Int(n) => Derived::Number(n.to_string()),
+        Value::UInt(n) => Derived::Number(n.to_string()),
+        Value::Float(n) if matches!(ty, PhysicalType::Real | PhysicalType::Double) => {
+            Derived::Number(format!("{n:?}"))
+        }
+        Value::Float(_) => return Err(format!("gave a float, which has no exact {ty}")),
+        _ => return Err("must give a text, a number, a boolean or null".into()),
+    })
+}
+
+/// An error without the values that cel puts into its messages.
+fn describe(error: &ExecutionError) -> String {
+    match error {
+        ExecutionError::FunctionError { function, message } if OWN.contains(&function.as_str()) => {
+            format!("{function}: {message}")
+        }
+        // The messages of cel's own functions show their arguments, and a key may be a value.
+        ExecutionError::FunctionError { function, .. } => format!("{function} cannot take its argument"),
+        ExecutionError::NoSuchKey(_) => "a member is missing".into(),
+        ExecutionError::UndeclaredReference(name) => format!("{name} is not known"),
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "division by zero".into(),
+        ExecutionError::Overflow(..) => "a number left the range of 64 bits".into(),
+        ExecutionError::IndexOutOfBounds(_) => "an index is out of bounds".into(),
+        _ => "the expression does not fit the types of its values".into(),
+    }
+}
+
+fn register(context: &mut Context<'static, 'static>) -> Result<(), cel::DeclarationError> {
+    context.add_function("coalesce", |Arguments(args): Arguments| -> Result<Value, ExecutionError> {
+        Ok(args.iter().find(|value| !matches!(value, Value::Null)).cloned().unwrap_or(Value::Null))
+    })?;
+    context.add_function("minor", |Arguments(args): Arguments| minor(&args))?;
+    context.add_function("date", |Arguments(args): Arguments| of_text("date", &args, date))?;
+    context.add_function("upper", |Arguments(args): Arguments| {
+        of_text("upper", &args, |t| Ok(t.to_uppercase()))
+    })?;
+    context.add_function("lower", |Arguments(args): Arguments| {
+        of_text("lower", &args, |t| Ok(t.to_lowercase()))
+    })?;
+    context.add_function("trim", |Arguments(args): Arguments| {
+        of_text("trim", &args, |t| Ok(t.trim().to_owned()))
+    })?;
+    context.add_function("sha256", |Arguments(args): Arguments| of_text("sha256", &args, |t| Ok(sha256(t))))
+}
+
+fn fail(function: &str, message: &str) -> ExecutionError {
+    ExecutionError::function_error(function, message)
+}
+
+fn of_text(
+    function: &str,
+    args: &[Value],
+    change: impl Fn(&str) -> Result<String, &'static str>,
+) -> Result<Value, ExecutionError> {
+    match args {
+        [Value::Null] => Ok(Value::Null),
+        [Value::String(text)] => change(text).map(Value::from).map_err(|message| fail(function, message)),
+        _ => Err(fail(function, "takes one text")),
+    }
+}
+
+fn minor(args: &[Value]) -> Result<Value, ExecutionError> {
+    let (amount, scale) = match args {
+        [Value::Null, _] => return Ok(Value::Null),
+        [Value::String(amount), Value::Int(scale)] => (amount.to_string(), *scale),
+        [Value::Int(amount), Value::Int(scale)] => (amount.to_string(), *scale),
+        _ => return Err(fail("minor", "takes a number and a scale")),
+    };
+    let scale = u8::try_from(scale)
+        .ok()
+        .filter(|s| *s <= 18)
+        .ok_or_else(|| fail("minor", "takes a scale from 0 to 18"))?;
+    let mut text = String::with_capacity(amount.len() + 2);
+    number::canonical_numeric(&amount, 38, scale, &mut text)
+        .map_err(|_| fail("minor", "the amount has more decimals than the scale, or is no number"))?;
+    text.retain(|c| c != '.');
+    text.parse().map(Value::Int).map_err(|_| fail("minor", "the amount leaves the range of 64 bits"))
+}
+
+fn date(text: &str) -> Result<String, &'static str> {
+    let mut out = String::with_capacity(32);
+    let day = text.get(..10).filter(|_| text.len() == 10);
+    let read = match day {
+        Some(day) => time::canonical_date(day, &mut out),
+        None => time::canonical_timestamptz(text, &mut out),
+    };
+    read.map_err(|_| "takes a date or timestamp")?;
+    out.truncate(10);
+    Ok(out)
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,72 @@
+//! Settings of sqs-fifo-to-redshift, read once from the environment. An error names the variable.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use penstock_aws::contracts::{Datasets, load_contracts};
+use penstock_aws::vars::Vars;
+use penstock_aws::warehouse::WarehouseTarget;
+use penstock_core::contract::{Contract, ContractSet};
+use penstock_core::sql::Ident;
+
+use crate::error::StartError;
+
+/// Name of the function in logs, metrics and quarantine keys.
+pub const SERVICE: &str = "sqs-fifo-to-redshift";
+
+/// Where a dataset's table lives, placeholders filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableHome {
+    /// Database.
+    pub database: String,
+    /// Schema.
+    pub schema: Ident,
+}
+
+/// Settings of the function.
+#[derive(Debug)]
+pub struct Config {
+    /// The queue that triggers the function (`LOAD_QUEUE_URL`): for handing messages over.
+    pub queue_url: String,
+    /// Bucket of rejects (`QUARANTINE_BUCKET`).
+    pub quarantine_bucket: String,
+    /// `WORKGROUP_NAME` or `CLUSTER_IDENTIFIER`, and `SECRET_ARN`.
+    pub warehouse: WarehouseTarget,
+    /// The contracts of `CONTRACTS_DIR`.
+    pub datasets: Datasets,
+    /// Database and schema by dataset; the text tells why they are not known.
+    pub homes: HashMap<String, Result<TableHome, String>>,
+}
+
+impl Config {
+    /// Reads the settings and the contracts.
+    pub fn from_vars(env: impl Fn(&str) -> Option<String>) -> Result<Self, StartError> {
+        let vars = Vars::new(&env);
+        let directory = PathBuf::from(vars.optional("CONTRACTS_DIR").unwrap_or_else(|| "contracts".into()));
+        let set = load_contracts(&directory)?;
+        Self::with_contracts(&set, &env)
+    }
+
+    /// The same, with contracts that were read already.
+    pub fn with_contracts(
+        set: &ContractSet,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, StartError> {
+        let vars = Vars::new(env);
+        // The database has a default, so that a contract without a redshift server works.
+        let env = &|name: &str| env(name).or_else(|| (name == "DATABASE").then(|| "dev".to_owned()));
+        Ok(Self {
+            queue_url: vars.required("LOAD_QUEUE_URL")?,
+            quarantine_bucket: vars.required("QUARANTINE_BUCKET")?,
+            warehouse: WarehouseTarget::from_vars(&vars)?,
+            datasets: Datasets::new(set),
+            homes: set.iter().map(|contract| (contract.dataset.clone(), home(contract, env))).collect(),
+        })
+    }
+}
+
+fn home(contract: &Contract, env: &dyn Fn(&str) -> Option<String>) -> Result<TableHome, String> {
+    let database = contract.warehouse.database.resolve(env).map_err(|error| error.to_string())?;
+    let schema = contract.warehouse.schema.resolve(env).map_err(|error| error.to_string())?;
+    Ok(TableHome { database, schema: Ident::new(&schema).map_err(|error| error.to_string())? })
+}

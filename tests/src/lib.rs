@@ -1,0 +1,24 @@
+//! What the flow tests share: a local AWS, a Lambda Runtime API that runs the real function binaries,
+//! and the event files. It knows the functions by the name of their binary only.
+
+mod events;
+mod ministack;
+mod paths;
+mod process;
+mod route;
+mod runtime_api;
+mod s3;
+pub mod samples;
+mod sqlfluff;
+mod sqs;
+mod wait;
+
+pub use events::EventFile;
+pub use ministack::{Auth, MiniStack, REGION};
+pub use paths::{target_dir, tool, workspace_root};
+pub use route::{LOADER, READER, Route, contracts_with, failures, warehouse};
+pub use runtime_api::{Bootstrap, FunctionError};
+pub use s3::Bucket;
+pub use sqlfluff::check_redshift_sql;
+pub use sqs::{Queue, SqsBatch};
+pub use wait::until;
