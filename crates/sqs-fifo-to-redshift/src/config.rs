@@ -5,23 +5,13 @@ use std::path::PathBuf;
 
 use penstock_aws::contracts::{Datasets, load_contracts};
 use penstock_aws::vars::Vars;
-use penstock_aws::warehouse::WarehouseTarget;
-use penstock_core::contract::{Contract, ContractSet};
-use penstock_core::sql::Ident;
+use penstock_aws::warehouse::{TableHome, WarehouseTarget};
+use penstock_core::contract::ContractSet;
 
 use crate::error::StartError;
 
 /// Name of the function in logs, metrics and quarantine keys.
 pub const SERVICE: &str = "sqs-fifo-to-redshift";
-
-/// Where a dataset's table lives, placeholders filled in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableHome {
-    /// Database.
-    pub database: String,
-    /// Schema.
-    pub schema: Ident,
-}
 
 /// Settings of the function.
 #[derive(Debug)]
@@ -53,20 +43,20 @@ impl Config {
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Self, StartError> {
         let vars = Vars::new(env);
-        // The database has a default, so that a contract without a redshift server works.
-        let env = &|name: &str| env(name).or_else(|| (name == "DATABASE").then(|| "dev".to_owned()));
         Ok(Self {
             queue_url: vars.required("LOAD_QUEUE_URL")?,
             quarantine_bucket: vars.required("QUARANTINE_BUCKET")?,
             warehouse: WarehouseTarget::from_vars(&vars)?,
             datasets: Datasets::new(set),
-            homes: set.iter().map(|contract| (contract.dataset.clone(), home(contract, env))).collect(),
+            homes: set
+                .iter()
+                .map(|contract| {
+                    (
+                        contract.dataset.clone(),
+                        TableHome::of(contract, env).map_err(|error| error.to_string()),
+                    )
+                })
+                .collect(),
         })
     }
-}
-
-fn home(contract: &Contract, env: &dyn Fn(&str) -> Option<String>) -> Result<TableHome, String> {
-    let database = contract.warehouse.database.resolve(env).map_err(|error| error.to_string())?;
-    let schema = contract.warehouse.schema.resolve(env).map_err(|error| error.to_string())?;
-    Ok(TableHome { database, schema: Ident::new(&schema).map_err(|error| error.to_string())? })
 }

@@ -22,7 +22,7 @@ use penstock_aws::{Invocation, s3_client};
 use penstock_core::quarantine::{Subject, UNKNOWN_DATASET};
 use penstock_core::reject::{Reject, Violation};
 
-pub use config::{Config, SERVICE, TableHome};
+pub use config::{Config, SERVICE};
 pub use error::{Error, StartError};
 pub use message::{Body, Head, Rows};
 pub use sink::{Loadable, Settled, Sink};

@@ -9,12 +9,12 @@ use std::time::Duration;
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 use penstock_aws::Invocation;
 use penstock_aws::quarantine::Quarantine;
-use penstock_aws::warehouse::{Fault, LoadEnd, LoadName, Warehouse};
+use penstock_aws::warehouse::{Fault, LoadEnd, LoadName, TableHome, Warehouse};
 use penstock_core::ident::{self, HexId};
 use penstock_core::reject::{Reject, Rule, Violation};
 use penstock_core::sql::{FifoLoad, LoadError, StagedRow};
 
-use crate::config::{SERVICE, TableHome};
+use crate::config::SERVICE;
 use crate::error::Error;
 use crate::message::{Head, Rows};
 
