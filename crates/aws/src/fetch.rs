@@ -57,7 +57,8 @@ pub async fn fetch(s3: &Client, object: &ObjectRef) -> Result<Fetch, FetchError>
 fn refused(object: &ObjectRef, error: &SdkError<GetObjectError>) -> Result<Fetch, FetchError> {
     let status = error.raw_response().map(|response| response.status().as_u16());
     match (status, error.code()) {
-        (_, Some("NoSuchKey")) | (Some(404), None) | (Some(412), _) => Ok(Fetch::Superseded),
+        // The SDK calls a 404 without a body NotFound.
+        (_, Some("NoSuchKey" | "NotFound")) | (Some(412), _) => Ok(Fetch::Superseded),
         (_, Some("InvalidObjectState")) => {
             Ok(Fetch::Unreadable("the object is archived and must be restored".into()))
         }

@@ -13,6 +13,8 @@ use crate::Invocation;
 
 /// Namespace of all metrics.
 const NAMESPACE: &str = "Penstock";
+/// CloudWatch takes at most 100 metrics a line.
+const MAX_METRICS: usize = 100;
 
 /// Starts JSON logging to stdout. `AWS_LAMBDA_LOG_LEVEL` (or `LOG_LEVEL`) sets the level of Penstock's own events;
 /// libraries log warnings only, because an SDK's debug log holds requests.
@@ -73,13 +75,18 @@ impl Metrics {
         serde_json::to_string(&self.counts).unwrap_or_default()
     }
 
-    /// One line a dataset. CloudWatch takes at most 100 metrics a line; there are about ten.
+    /// One line a dataset, or several where it has more metrics than one line may hold.
     pub fn lines(&self) -> Vec<Value> {
-        self.counts.iter().map(|(dataset, counts)| self.line(dataset, counts)).collect()
+        let of_dataset = |(dataset, counts): (&String, &BTreeMap<&'static str, u64>)| {
+            let counts: Vec<(&str, u64)> = counts.iter().map(|(name, count)| (*name, *count)).collect();
+            counts.chunks(MAX_METRICS).map(|counts| self.line(dataset, counts)).collect::<Vec<_>>()
+        };
+        self.counts.iter().flat_map(of_dataset).collect()
     }
 
-    fn line(&self, dataset: &str, counts: &BTreeMap<&'static str, u64>) -> Value {
-        let metrics: Vec<Value> = counts.keys().map(|name| json!({"Name": name, "Unit": "Count"})).collect();
+    fn line(&self, dataset: &str, counts: &[(&str, u64)]) -> Value {
+        let metrics: Vec<Value> =
+            counts.iter().map(|(name, _)| json!({"Name": name, "Unit": "Count"})).collect();
         let mut line = json!({
             "_aws": {
                 "Timestamp": self.started_ms,

@@ -236,7 +236,8 @@ impl Warehouse {
             .send()
             .await
             .map_err(|error| WarehouseError::new("ExecuteStatement", &error))?;
-        let id = answer.id.unwrap_or_default();
+        let no_id = || WarehouseError { operation: "ExecuteStatement", message: "answered no id".into() };
+        let id = answer.id.ok_or_else(no_id)?;
         let forever = Invocation::lasting(None);
         match self.wait(&id, &forever).await? {
             Some(end) if end.status() == Some(&StatusString::Finished) => match end.has_result_set() {

@@ -44,6 +44,8 @@ pub struct Receipt {
     pub duplicate: u64,
     /// Rows sent.
     pub sent: u64,
+    /// Fields of the records that the contract does not name and that were left out.
+    pub extra_fields: u64,
 }
 
 impl Receipt {

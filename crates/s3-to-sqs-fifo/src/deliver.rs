@@ -133,12 +133,12 @@ impl App {
                 let mut batch = Batch::default();
                 broken = broken.or(ingest.push(step, &mut batch).err());
                 delivery.take(batch).await?;
+                if invocation.is_over(RESERVE) {
+                    return Err(Error::OutOfTime { uri });
+                }
                 if broken.is_some() {
                     break;
                 }
-            }
-            if invocation.is_over(RESERVE) {
-                return Err(Error::OutOfTime { uri });
             }
             if broken.is_some() {
                 break;
@@ -283,6 +283,7 @@ impl Delivery<'_> {
             rejected,
             duplicate,
             sent,
+            extra_fields,
         })
     }
 }

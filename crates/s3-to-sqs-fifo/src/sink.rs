@@ -134,7 +134,9 @@ impl<'a> Sink<'a> {
             let failed = answer.failed().iter().find(|entry| entry.id() == id);
             match failed {
                 None if accepted.contains(id.as_str()) => self.sent += message.rows,
-                Some(entry) if entry.sender_fault() => self.refused.push((message, entry.code().to_owned())),
+                Some(entry) if entry.sender_fault() && !may_pass(entry.code()) => {
+                    self.refused.push((message, entry.code().to_owned()));
+                }
                 // Neither answer nor success counts as refused: its deduplication id makes sending again safe.
                 entry => {
                     last_code =
@@ -146,4 +148,11 @@ impl<'a> Sink<'a> {
         *round = again;
         Ok(last_code)
     }
+}
+
+/// Codes that SQS lays at the sender's door although the message is sound: throttling comes as `Type: Sender`
+/// (async-aws/aws#1227), and keys and policies are mended without the message.
+fn may_pass(code: &str) -> bool {
+    let code = code.to_ascii_lowercase();
+    ["throttl", "kms", "accessdenied", "overlimit"].iter().any(|part| code.contains(part))
 }

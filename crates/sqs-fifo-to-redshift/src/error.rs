@@ -55,6 +55,17 @@ impl Error {
         }
     }
 
+    /// The same fault for another message of the same load: it decides when the message comes again.
+    pub(crate) fn of_another(&self) -> Self {
+        match self {
+            Self::Running(statement) => Self::Running(statement.clone()),
+            Self::OutOfTime => Self::OutOfTime,
+            Self::Load(fault) => Self::Load(*fault),
+            Self::Contract(reason) => Self::Contract(reason.clone()),
+            Self::Warehouse(_) | Self::Quarantine(_) | Self::Sql(_) => Self::Load(Fault::Transient),
+        }
+    }
+
     /// Stable name: alarms match on it.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -166,11 +166,16 @@ impl App {
         failures.extend(settled.failed);
     }
 
-    /// Messages of a running load come again at once, the others after a pause.
+    /// Messages of a running load come again at once, the others after a pause. A whole group goes by its first
+    /// message: the queue holds a group back while any of its messages is invisible.
     async fn hand_over(&self, given_back: &[&Head], failures: &Failures) {
-        let soon =
-            |head: &&&Head| matches!(failures.get(&head.id), Some(Error::Running(_) | Error::OutOfTime));
-        let (running, faulty): (Vec<&Head>, Vec<&Head>) = given_back.iter().partition(|head| soon(head));
+        let mut soon: HashMap<&str, bool> = HashMap::new();
+        for head in given_back {
+            let own = matches!(failures.get(&head.id), Some(Error::Running(_) | Error::OutOfTime));
+            soon.entry(&head.group).or_insert(own);
+        }
+        let is_soon = |head: &&&Head| soon.get(head.group.as_str()).is_some_and(|soon| *soon);
+        let (running, faulty): (Vec<&Head>, Vec<&Head>) = given_back.iter().partition(is_soon);
         self.sink.hand_over(&running, RUNNING_AGAIN_S).await;
         self.sink.hand_over(&faulty, FAULT_AGAIN_S).await;
     }

@@ -81,7 +81,9 @@ impl Sink {
     ) -> Settled {
         let mut settled = Settled::default();
         let mut failed_groups: HashSet<&str> = HashSet::new();
-        let all = (0..messages.len()).filter(|i| !messages[*i].rows.rows.is_empty());
+        // A message of rejects alone has nothing to insert, but its line in the ledger and its place in the counts.
+        let counts = |rows: &Rows| !rows.rows.is_empty() || !rows.rejects.is_empty();
+        let all = (0..messages.len()).filter(|i| counts(messages[*i].rows));
         let mut open: Vec<Vec<Part>> =
             vec![all.map(|i| Part { message: i, rows: 0..messages[i].rows.rows.len() }).collect()];
         // The earlier half lies on top, so rows of a group are never loaded before those that came before them.
@@ -102,9 +104,7 @@ impl Sink {
                 Err(error) => {
                     let text = error.to_string();
                     tracing::warn!(error = text, kind = error.kind(), "load is not done");
-                    let mut error = Some(error);
-                    let again = || error.take().unwrap_or(Error::Load(Fault::Transient));
-                    fail(messages, &parts, &mut failed_groups, &mut settled, again);
+                    fail(messages, &parts, &mut failed_groups, &mut settled, || error.of_another());
                 }
             }
         }
@@ -283,7 +283,7 @@ fn fail<'m>(
     parts: &[Part],
     groups: &mut HashSet<&'m str>,
     settled: &mut Settled,
-    mut error: impl FnMut() -> Error,
+    error: impl Fn() -> Error,
 ) {
     settled.add("LoadsNotDone", 1);
     for part in parts {

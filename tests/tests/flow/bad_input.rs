@@ -116,7 +116,14 @@ async fn a_value_that_is_not_allowed_is_a_reject() {
 
 #[tokio::test]
 async fn an_unknown_extra_column_is_left_out_and_counted() {
-    file(lines([with(transaction(0, 5), json!({"surprise": "secret"}))]), &[], 1).await;
+    let route = Route::start().await.unwrap();
+    let extra = json!({"surprise": "secret", "another": 1});
+    let records = [transaction(0, 5), with(transaction(1, 5), extra)];
+    route.read("queue/transactions/a.json", lines(records)).await.unwrap();
+    route.load_all().await.unwrap();
+    assert_eq!(route.number("SELECT COUNT(*) FROM tgt.transactions").await.unwrap(), 2);
+    assert_eq!(route.receipts().await.unwrap()[0]["extra_fields"], json!(2));
+    assert!(route.quarantined().await.unwrap().is_empty());
 }
 
 #[tokio::test]

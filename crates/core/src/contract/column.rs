@@ -94,10 +94,8 @@ impl Column {
             .unwrap_or_default();
         custom.finish()?;
         let key_position = position(path, "primaryKey", property.primary_key, property.primary_key_position)?;
-        if key_position.is_some()
-            && matches!(ty, PhysicalType::Real | PhysicalType::Double | PhysicalType::Super)
-        {
-            return Err(at(format!("a {ty} column cannot be part of the primary key: it has no exact text")));
+        if key_position.is_some() {
+            usable_in_key(ty, overflow).map_err(at)?;
         }
         let partition_position =
             position(path, "partitioned", property.partitioned, property.partition_key_position)?;
@@ -121,6 +119,20 @@ impl Column {
             overflow,
             rules: ValueRules::read(path, property, ty, notes)?,
         })
+    }
+}
+
+/// A key must have one exact text a value, and two values must never become one.
+fn usable_in_key(ty: PhysicalType, overflow: Overflow) -> Result<(), String> {
+    match (ty, overflow) {
+        (PhysicalType::Real | PhysicalType::Double | PhysicalType::Super, _) => {
+            Err(format!("a {ty} column cannot be part of the primary key: it has no exact text"))
+        }
+        (_, Overflow::Truncate | Overflow::Null) => {
+            Err("penstock.overflow of a primary key column must be reject: cutting would make two keys one"
+                .into())
+        }
+        _ => Ok(()),
     }
 }
 

@@ -93,6 +93,10 @@ fn a_name_that_is_no_column_is_refused() {
         assert_eq!(path, "schema[0]");
         assert_eq!(reason, format!("penstock.{name} names no column: \"boked_at\""));
     }
+    assert_eq!(
+        refused_custom(&property("groupBy", "[]")).1,
+        "penstock.groupBy must name at least one column"
+    );
     let own = try_contract(&property("orderBy", "s"), &[ID, "name: s, logicalType: object"]);
     assert!(own.unwrap_err().reason.contains("a super column has no order"));
 }
@@ -109,6 +113,10 @@ fn wrong_columns_are_refused_with_their_path() {
         ("name: a, physicalType: real, primaryKey: true", "cannot be part of the primary key"),
         ("name: a, physicalType: float8, primaryKey: true", "cannot be part of the primary key"),
         ("name: a, physicalType: super, primaryKey: true", "cannot be part of the primary key"),
+        (
+            "name: a, physicalType: varchar(9), primaryKey: true, customProperties: [{property: penstock.overflow, value: truncate}]",
+            "must be reject",
+        ),
         ("name: select, physicalType: date", "reserved word"),
         ("name: tag, physicalType: date", "reserved word"),
         ("name: Amount, physicalType: date", "must be 1 to 127 of a-z"),

@@ -55,6 +55,9 @@ pub(super) fn read(
     let key = positions(&columns, "primaryKey", |column| column.key_position)?;
     let order_by = custom.text("orderBy")?.map(|name| names.order_by(name)).transpose()?;
     let group_by = match custom.texts("groupBy")? {
+        Some(own) if own.is_empty() => {
+            return Err(ContractError::at(PATH, "penstock.groupBy must name at least one column".into()));
+        }
         Some(own) => names.all("groupBy", &own)?,
         None => key.clone(),
     };

@@ -1,0 +1,14 @@
+//! What the functions share, from outside: loads and statements, settings, contracts, metrics, quarantine.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may panic; clippy.toml allows it only inside #[test] functions"
+)]
+
+mod contracts;
+mod execute;
+mod loads;
+mod quarantine;
+mod settings;
+mod telemetry;
+mod warehouse;
