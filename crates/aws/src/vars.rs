@@ -34,14 +34,6 @@ impl<'a> Vars<'a> {
     pub fn required(&self, name: &'static str) -> Result<String, VarError> {
         self.optional(name).ok_or(VarError::Missing(name))
     }
-
-    /// A whole number, or its default.
-    pub fn number(&self, name: &'static str, default: u64) -> Result<u64, VarError> {
-        match self.optional(name) {
-            None => Ok(default),
-            Some(text) => text.parse().map_err(|_| VarError::Invalid { name, expected: "a whole number" }),
-        }
-    }
 }
 
 /// The process's environment, for main.

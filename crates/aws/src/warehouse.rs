@@ -109,6 +109,10 @@ impl Warehouse {
         let sql = sql_hash(batch);
         let mut new_attempts = 0;
         for attempt in 0..MAX_CHAIN {
+            if attempt > 0 && invocation.is_over(RESERVE) {
+                let message = "no time is left for another attempt".to_owned();
+                return Ok(LoadEnd::Failed { fault: Fault::Transient, message });
+            }
             let token = ident::stable_id([name.load_id, &sql, &attempt.to_string()]).to_string();
             let statement = self.submit(name, database, batch, &token, invocation).await?;
             let Some(end) = self.wait(&statement, invocation).await? else {
@@ -123,6 +127,15 @@ impl Warehouse {
                 _ => failure_text(&end),
             };
             let fault = classify(&message);
+            let kind = fault.as_str();
+            tracing::warn!(
+                statement,
+                load_id = name.load_id,
+                dataset = name.dataset,
+                attempt,
+                fault = kind,
+                "transaction failed"
+            );
             let is_new = !before(end.created_at(), invocation.started_ms);
             new_attempts += u32::from(is_new);
             // A failure of an earlier invocation is only passed over: its cause may have been mended since.
@@ -294,7 +307,8 @@ fn text_of(field: &Field) -> Option<String> {
 
 fn failure_text(end: &DescribeStatementOutput) -> String {
     let of_part = end.sub_statements().iter().find_map(|part| part.error());
-    end.error().or(of_part).unwrap_or("failed without a text").to_owned()
+    // The part's own text: that of the whole may have words before it.
+    of_part.or(end.error()).unwrap_or("failed without a text").to_owned()
 }
 
 /// Whether a statement is of an earlier invocation; clocks may differ by a little, and in doubt it is a new one.

@@ -24,18 +24,6 @@ pub fn first_chunk<T>(items: &[T], limits: ChunkLimits, bytes_of: impl Fn(&T) ->
     fitting.max(1).min(items.len())
 }
 
-/// Cuts a list into consecutive pieces that keep both limits and lose nothing.
-pub fn chunks<T>(items: &[T], limits: ChunkLimits, bytes_of: impl Fn(&T) -> usize) -> Vec<&[T]> {
-    let mut pieces = Vec::new();
-    let mut rest = items;
-    while !rest.is_empty() {
-        let (piece, tail) = rest.split_at(first_chunk(rest, limits, &bytes_of));
-        pieces.push(piece);
-        rest = tail;
-    }
-    pieces
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -48,7 +36,13 @@ mod tests {
             sizes in proptest::collection::vec(0usize..300, 0..200), max_count in 1usize..20, max_bytes in 1usize..1000,
         ) {
             let limits = ChunkLimits { max_count, max_bytes };
-            let pieces = chunks(&sizes, limits, |size| *size);
+            let mut pieces = Vec::new();
+            let mut rest = sizes.as_slice();
+            while !rest.is_empty() {
+                let (piece, tail) = rest.split_at(first_chunk(rest, limits, |size| *size));
+                pieces.push(piece);
+                rest = tail;
+            }
             prop_assert_eq!(&pieces.concat(), &sizes);
             for piece in pieces {
                 prop_assert!(!piece.is_empty() && piece.len() <= max_count);

@@ -53,17 +53,27 @@ impl Ingest {
         Ok(Self { checker, origin, inflate: Inflate::new(limits), framer })
     }
 
-    /// Takes the next bytes of the object. On `Broken` what the batch got before stays valid.
-    pub fn push(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<(), Broken> {
+    /// Takes all bytes at once: for what is small. On `Broken` what the batch got before stays valid.
+    pub fn push(&mut self, mut bytes: &[u8], batch: &mut Batch) -> Result<(), Broken> {
+        while !bytes.is_empty() {
+            let taken = self.step(bytes, batch)?;
+            bytes = bytes.get(taken..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Takes some of the object's next bytes and tells how many: as many as give at most 64 KiB of plain ones, so that
+    /// a batch stays small whatever the bytes unpack to. On `Broken` what the batch got before stays valid.
+    pub fn step(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<usize, Broken> {
         let Self { checker, origin, inflate, framer } = self;
         let mut framed = Ok(());
-        let unpacked = inflate.push(bytes, &mut |plain| {
+        let taken = inflate.step(bytes, &mut |plain| {
             if framed.is_ok() {
                 framer.push(plain);
                 framed = take(framer, checker, origin, batch);
             }
         });
-        framed.and(unpacked)
+        framed.and(taken)
     }
 
     /// The end of the object. A stream that is not complete is `Broken`, after its last records were taken.

@@ -344,6 +344,29 @@ fn hostile_files_cost_no_more_than_their_length() {
 }
 
 #[test]
+fn a_step_gives_a_small_batch_whatever_its_bytes_unpack_to() {
+    let own = dataset();
+    let bomb = "{}\n".repeat(8 << 20);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(bomb.as_bytes()).unwrap();
+    for packed in [gzip.finish().unwrap(), zstd::encode_all(bomb.as_bytes(), 1).unwrap()] {
+        assert!(packed.len() < 64 << 10);
+        let mut ingest = Ingest::new(Arc::clone(&own), origin(), Limits::default()).unwrap();
+        let (mut rest, mut read) = (packed.as_slice(), 0);
+        while !rest.is_empty() {
+            let mut batch = Batch::default();
+            let taken = ingest.step(rest, &mut batch).unwrap();
+            assert!(batch.read <= (64 << 10) / 3 + 1, "{} records in one batch", batch.read);
+            read += batch.read;
+            rest = &rest[taken..];
+        }
+        let mut batch = Batch::default();
+        ingest.finish(&mut batch).unwrap();
+        assert_eq!(read + batch.read, 8 << 20);
+    }
+}
+
+#[test]
 fn the_share_of_rejects_decides_only_above_its_limit() {
     for (read, rejected, limit, over) in [
         (0, 0, 0.0, false),

@@ -25,8 +25,6 @@ use crate::sink::Sink;
 
 /// Kept back before the deadline, to finish what was begun and to answer.
 const RESERVE: Duration = Duration::from_secs(5);
-/// Bytes of a body that are taken in one step; they may unpack to many times as much.
-const STEP_BYTES: usize = 64 << 10;
 
 /// How the delivery of an object ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +59,15 @@ impl App {
             return Err(Error::OutOfTime { uri: object.uri() });
         }
         match fetch(&self.s3, object).await? {
-            Fetch::Superseded => Ok(Delivered::Superseded),
+            Fetch::Superseded => {
+                let dataset = &checker.contract().dataset;
+                tracing::warn!(
+                    source = object.uri(),
+                    dataset,
+                    "object was removed or replaced before it was read"
+                );
+                Ok(Delivered::Superseded)
+            }
             Fetch::Unreadable(reason) => {
                 let violation = Violation::record(Rule::Unreadable, reason);
                 self.quarantine_whole(object, &checker.contract().dataset, violation).await
@@ -100,7 +106,7 @@ impl App {
         &self,
         object: &ObjectRef,
         checker: Arc<Checker>,
-        mut fetched: Fetched,
+        fetched: Fetched,
         invocation: &Invocation,
     ) -> Result<Delivered, Error> {
         let uri = object.uri();
@@ -110,7 +116,7 @@ impl App {
         let queue_url = self.queue_url(&contract.dataset, &uri)?;
         let origin =
             Origin { source: uri.clone(), object_id: fetched.object_id, source_ms: fetched.modified_ms };
-        let mut ingest =
+        let ingest =
             Ingest::new(Arc::clone(&checker), origin.clone(), Limits::default()).map_err(unusable)?;
         let subject = Subject {
             dataset: contract.dataset.clone(),
@@ -125,31 +131,11 @@ impl App {
             rejects: self.quarantine.of(subject),
             tally: Tally::default(),
         };
-        let mut broken = None;
-        while let Some(piece) = fetched.body.next().await {
-            let piece =
-                piece.map_err(|error| Error::Body { uri: uri.clone(), message: error.to_string() })?;
-            for step in piece.chunks(STEP_BYTES) {
-                let mut batch = Batch::default();
-                broken = broken.or(ingest.push(step, &mut batch).err());
-                delivery.take(batch).await?;
-                if invocation.is_over(RESERVE) {
-                    return Err(Error::OutOfTime { uri });
-                }
-                if broken.is_some() {
-                    break;
-                }
-            }
-            if broken.is_some() {
-                break;
-            }
-        }
-        if broken.is_none() {
-            let mut batch = Batch::default();
-            broken = ingest.finish(&mut batch).err();
-            delivery.take(batch).await?;
-        }
+        let broken = delivery.read(ingest, fetched.body, invocation).await?;
         let receipt = delivery.finish(&checker, fetched.bytes, broken, &origin).await?;
+        if !receipt.is_balanced() {
+            tracing::error!(source = uri, receipt = ?receipt, "receipt is out of balance");
+        }
         self.write_receipt(&receipt, &origin, &uri).await?;
         Ok(Delivered::Done(Box::new(receipt)))
     }
@@ -198,6 +184,36 @@ struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
+    /// Reads the body to its end or to where it breaks off, in steps of bounded memory.
+    async fn read(
+        &mut self,
+        mut ingest: Ingest,
+        mut body: ByteStream,
+        invocation: &Invocation,
+    ) -> Result<Option<Broken>, Error> {
+        while let Some(piece) = body.next().await {
+            let piece = piece
+                .map_err(|error| Error::Body { uri: self.uri.to_owned(), message: error.to_string() })?;
+            let mut rest: &[u8] = &piece;
+            while !rest.is_empty() {
+                if invocation.is_over(RESERVE) {
+                    return Err(Error::OutOfTime { uri: self.uri.to_owned() });
+                }
+                let mut batch = Batch::default();
+                let step = ingest.step(rest, &mut batch);
+                self.take(batch).await?;
+                match step {
+                    Ok(taken) => rest = rest.get(taken..).unwrap_or_default(),
+                    Err(broken) => return Ok(Some(broken)),
+                }
+            }
+        }
+        let mut batch = Batch::default();
+        let ended = ingest.finish(&mut batch);
+        self.take(batch).await?;
+        Ok(ended.err())
+    }
+
     /// Sends the rows and quarantines the rejects of a batch.
     async fn take(&mut self, batch: Batch) -> Result<(), Error> {
         self.tally.read += batch.read;

@@ -8,12 +8,11 @@ use std::time::Duration;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{BuildError, DisplayErrorContext};
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use penstock_core::chunk::{ChunkLimits, first_chunk};
 use penstock_core::queue::Message;
 
-/// SendMessageBatch: at most 10 entries.
-const MAX_ENTRIES: usize = 10;
-/// SendMessageBatch: at most 1 MiB over all bodies and attributes; some is kept for ids.
-const MAX_REQUEST_BYTES: usize = 1_000_000;
+/// SendMessageBatch: at most 10 entries, and 1 MiB over all bodies and attributes; some is kept for ids.
+const REQUEST: ChunkLimits = ChunkLimits { max_count: 10, max_bytes: 1_000_000 };
 /// Messages that wait for their request: enough for full requests of different groups, 4 MB at the most.
 const MAX_WAITING: usize = 64;
 /// How often refused entries are sent again before the object is given back to its trigger.
@@ -91,23 +90,19 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
+    /// The first waiting message of each group, as many as fit one request; the others keep their order.
     fn take_round(&mut self) -> Vec<Message> {
         let mut groups = HashSet::new();
-        let mut bytes = 0;
-        let mut round = Vec::with_capacity(MAX_ENTRIES);
-        let mut later = VecDeque::with_capacity(self.waiting.len());
-        for message in self.waiting.drain(..) {
-            let fits = round.len() < MAX_ENTRIES && bytes + message.body.len() <= MAX_REQUEST_BYTES;
-            // A group is taken once a round, and not at all after one of its messages had to wait.
-            if groups.insert(message.group_id.clone()) && fits {
-                bytes += message.body.len();
-                round.push(message);
-            } else {
-                later.push_back(message);
-            }
-        }
-        self.waiting = later;
-        round
+        let waiting = std::mem::take(&mut self.waiting);
+        let (mut first, later) = waiting
+            .into_iter()
+            .enumerate()
+            .partition::<Vec<_>, _>(|(_, message)| groups.insert(message.group_id.clone()));
+        let rest = first.split_off(first_chunk(&first, REQUEST, |(_, message)| message.body.len()));
+        let mut kept: Vec<(usize, Message)> = rest.into_iter().chain(later).collect();
+        kept.sort_unstable_by_key(|(at, _)| *at);
+        self.waiting = kept.into_iter().map(|(_, message)| message).collect();
+        first.into_iter().map(|(_, message)| message).collect()
     }
 
     /// Sends a round once and keeps in it what has to be sent again; gives the code of the last refusal.

@@ -77,6 +77,14 @@ impl Body {
             return Ok(Self::Unknown(violation));
         };
         let checker = checker.map_err(|error| Error::Contract(error.to_string()))?;
+        let own = &checker.contract().version;
+        if is_newer(&envelope.contract_version, own) {
+            // Loading it would drop columns that this deployment does not know yet: it waits for its deployment.
+            let theirs = &envelope.contract_version;
+            return Err(Error::Contract(format!(
+                "rows of version {theirs} are newer than the deployed {own}"
+            )));
+        }
         let mut found = Rows { checker, source: envelope.source, rows: Vec::new(), rejects: Vec::new() };
         for raw in envelope.rows {
             match found.checker.read_stamped(raw.get()) {
@@ -93,6 +101,16 @@ impl Body {
     }
 }
 
+/// Whether a version such as 1.10.0 comes after another; what is not made of numbers is not compared.
+fn is_newer(version: &str, than: &str) -> bool {
+    let numbers =
+        |text: &str| text.split('.').map(|part| part.parse::<u64>().ok()).collect::<Option<Vec<_>>>();
+    match (numbers(version), numbers(than)) {
+        (Some(version), Some(than)) => version > than,
+        _ => false,
+    }
+}
+
 impl Rows {
     /// Whose rejects a message's are; `step` keeps those of the warehouse apart from those of the contract.
     pub fn subject(&self, head: &Head, step: &str) -> Subject {
@@ -103,5 +121,16 @@ impl Rows {
             source: self.source.clone(),
             contract_version: Some(contract.version.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert!(is_newer("1.10.0", "1.9.3") && is_newer("2", "1.9"));
+        assert!(!is_newer("1.0.0", "1.0.0") && !is_newer("0.9.0", "1.0.0") && !is_newer("next", "1.0.0"));
     }
 }

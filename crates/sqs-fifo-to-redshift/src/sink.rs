@@ -111,7 +111,8 @@ impl Sink {
         settled
     }
 
-    /// One transaction. A fault that one row caused by itself ends with that row in quarantine.
+    /// One transaction. A fault that one row caused by itself ends with that row in quarantine and in the ledger as
+    /// rejected.
     async fn load_parts(
         &self,
         messages: &[Loadable<'_>],
@@ -120,63 +121,72 @@ impl Sink {
         invocation: &Invocation,
         settled: &mut Settled,
     ) -> Result<Loaded, Error> {
+        let Some(first) = parts.first().map(|part| messages[part.message]) else { return Ok(Loaded::Done) };
+        let rows: Vec<StagedRow<'_>> = parts.iter().flat_map(|part| staged(messages, part)).collect();
+        let load = FifoLoad {
+            contract: first.rows.checker.contract(),
+            schema: &home.schema,
+            load_id: load_id(messages, parts),
+            loaded_ms: sent(messages, parts).max().unwrap_or(0),
+            oldest_ms: sent(messages, parts).min().unwrap_or(0),
+            source: &first.head.queue,
+            rows: &rows,
+            rejected: rejected(messages, parts),
+        };
+        let text = match self.run(&load, home, invocation, settled).await? {
+            Ended::Committed => return Ok(Loaded::Done),
+            Ended::TooLarge => return Ok(Loaded::Split),
+            Ended::Refused(text) => text,
+        };
+        match parts {
+            [part] if part.rows.len() == 1 => {
+                self.quarantine_culprit(first, part, &text).await?;
+                settled.add("RowsRefused", 1);
+                let own_id = ident::stable_id(["refused", load.load_id.as_str()]);
+                let refused = FifoLoad { load_id: own_id, rows: &[], rejected: load.rejected + 1, ..load };
+                match self.run(&refused, home, invocation, settled).await? {
+                    Ended::Committed => Ok(Loaded::Done),
+                    // A load without rows has no value that could be refused: the fault is not the row's.
+                    Ended::TooLarge | Ended::Refused(_) => Err(Error::Load(Fault::Transient)),
+                }
+            }
+            _ => Ok(Loaded::Split),
+        }
+    }
+
+    /// Runs a load's transaction and tells how it ended; what may pass is an error.
+    async fn run(
+        &self,
+        load: &FifoLoad<'_>,
+        home: &TableHome,
+        invocation: &Invocation,
+        settled: &mut Settled,
+    ) -> Result<Ended, Error> {
         if invocation.is_over(RESERVE) {
             return Err(Error::OutOfTime);
         }
-        let Some(first) = parts.first().map(|part| messages[part.message]) else { return Ok(Loaded::Done) };
-        let contract = first.rows.checker.contract();
-        let rows: Vec<StagedRow<'_>> = parts.iter().flat_map(|part| staged(messages, part)).collect();
-        let load = FifoLoad {
-            contract,
-            schema: &home.schema,
-            load_id: load_id(messages, parts),
-            loaded_ms: parts.iter().map(|part| messages[part.message].head.sent_ms).max().unwrap_or(0),
-            source: &first.head.queue,
-            rows: &rows,
-            rejected: parts
-                .iter()
-                .filter(|part| part.rows.start == 0)
-                .map(|part| messages[part.message].rows.rejects.len() as u64)
-                .sum(),
-        };
         let batch = match load.batch() {
             Ok(batch) => batch,
-            Err(LoadError::TooLarge { .. }) => return Ok(Loaded::Split),
+            Err(LoadError::TooLarge { .. }) => return Ok(Ended::TooLarge),
             Err(error) => return Err(error.into()),
         };
-        let name = LoadName { dataset: &contract.dataset, load_id: load.load_id.as_str() };
+        let (dataset, load_id) = (load.contract.dataset.as_str(), load.load_id.as_str());
         settled.add("Loads", 1);
+        let name = LoadName { dataset, load_id };
         match self.warehouse.load(name, &home.database, &batch, invocation).await? {
             LoadEnd::Finished { statement, counts } => {
                 let counts = counts.unwrap_or_default();
-                tracing::info!(
-                    dataset = contract.dataset,
-                    load_id = name.load_id,
-                    statement,
-                    ?counts,
-                    "load is finished"
-                );
+                tracing::info!(dataset, load_id, statement, ?counts, "load is finished");
                 for (name, count) in COUNTS.into_iter().zip(counts) {
                     settled.add(name, u64::try_from(count).unwrap_or(0));
                 }
-                Ok(Loaded::Done)
+                Ok(Ended::Committed)
             }
             LoadEnd::Running { statement } => Err(Error::Running(statement)),
-            LoadEnd::Failed { fault: Fault::Data, message } => match parts {
-                [part] if part.rows.len() == 1 => {
-                    self.quarantine_culprit(messages[part.message], part, &message).await?;
-                    settled.add("RowsRefused", 1);
-                    Ok(Loaded::Done)
-                }
-                _ => Ok(Loaded::Split),
-            },
+            LoadEnd::Failed { fault: Fault::Data, message } => Ok(Ended::Refused(message)),
             LoadEnd::Failed { fault, .. } => {
                 if fault == Fault::OutOfBalance {
-                    tracing::error!(
-                        dataset = contract.dataset,
-                        load_id = name.load_id,
-                        "load is out of balance and was rolled back"
-                    );
+                    tracing::error!(dataset, load_id, "load is out of balance and was rolled back");
                 }
                 Err(Error::Load(fault))
             }
@@ -238,6 +248,26 @@ enum Loaded {
     Done,
     /// The same rows again, in two loads.
     Split,
+}
+
+/// How a transaction ended that was not cut short.
+enum Ended {
+    Committed,
+    /// More rows than one batch takes.
+    TooLarge,
+    /// A value was refused; the text may hold it.
+    Refused(String),
+}
+
+/// When the messages of these parts were sent, in ms since 1970.
+fn sent<'a>(messages: &'a [Loadable<'_>], parts: &'a [Part]) -> impl Iterator<Item = u64> + 'a {
+    parts.iter().map(|part| messages[part.message].head.sent_ms)
+}
+
+/// Rows of these messages that the contract rejected, counted with the first rows of each.
+fn rejected(messages: &[Loadable<'_>], parts: &[Part]) -> u64 {
+    let first = parts.iter().filter(|part| part.rows.start == 0);
+    first.map(|part| messages[part.message].rows.rejects.len() as u64).sum()
 }
 
 fn staged<'a>(messages: &'a [Loadable<'a>], part: &Part) -> impl Iterator<Item = StagedRow<'a>> {

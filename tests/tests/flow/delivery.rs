@@ -2,8 +2,8 @@
 
 use std::io::Write as _;
 
-use penstock_tests::Route;
 use penstock_tests::samples::{lines, transaction, with};
+use penstock_tests::{Route, failures};
 use serde_json::json;
 
 const ROWS: &str = "SELECT transaction_id, account_id, amount, currency, booked_at, merchant.city, channel, status, note, \
@@ -138,9 +138,20 @@ async fn a_dataset_without_a_key_keeps_equal_lines_apart_and_a_redelivered_file_
     let (_scratch, contracts) = penstock_tests::contracts_with(&[("audit.odcs.yaml", AUDIT)]).unwrap();
     let route = Route::with_contracts(&contracts).await.unwrap();
     let body = "{\"who\":\"a\",\"n\":1}\n{\"who\":\"a\",\"n\":1}\n{\"who\":\"b\",\"n\":2}\n";
-    for _ in 0..2 {
-        route.read("queue/audit/2026/x.json", body).await.unwrap();
-        route.load_all().await.unwrap();
+    let event = route.put("queue/audit/2026/x.json", body).await.unwrap();
+    for n in 0..2 {
+        assert!(failures(&route.reader.invoke(&event).await.unwrap()).is_empty());
+        // The queue would drop the second delivery's messages: they come again past its memory.
+        let messages = crate::redelivery::messages(&route).await;
+        assert_eq!(messages.is_empty(), n == 1);
+        for again in 0..2 {
+            let answer = route
+                .loader
+                .invoke(&json!({"Records": messages.iter().rev().collect::<Vec<_>>()}))
+                .await
+                .unwrap();
+            assert!(failures(&answer).is_empty(), "{n} {again}");
+        }
     }
     assert_eq!(
         route.lines("SELECT who, n FROM tgt.audit ORDER BY _order").await.unwrap(),

@@ -1,5 +1,6 @@
 //! Every order and grouping of the same rows into loads ends in the same table, and that table is the one of a model
-//! that knows nothing of penstock-core: per key the highest orderBy (none is lowest), then the highest `_order`.
+//! that knows nothing of penstock-core: per key the highest orderBy (none is lowest), then the highest `_order`,
+//! then the highest `_row_hash`.
 
 use std::collections::BTreeMap;
 
@@ -36,6 +37,8 @@ struct Known {
     order_by: Option<String>,
     /// Source time, object and position, as one text that compares right.
     order: String,
+    /// Decides between one record read under two contracts.
+    hash: String,
     value: String,
 }
 
@@ -56,6 +59,10 @@ fn records(numbers: &mut Numbers, set: usize) -> Vec<(usize, u64, u64, Value)> {
     }
     let again = records[numbers.below(records.len())].clone();
     records.push(again);
+    // The same place with another content: read once more under a changed contract.
+    let mut other = records[numbers.below(records.len())].clone();
+    other.3["v"] = json!("read anew");
+    records.push(other);
     records
 }
 
@@ -65,6 +72,7 @@ fn model(rows: &[(Value, Sourced)], uses_order_by: bool) -> BTreeMap<String, Kno
         let known = Known {
             order_by: record["ob"].as_str().filter(|_| uses_order_by).map(str::to_owned),
             order: sourced.row.stamp().order.clone(),
+            hash: sourced.row.stamp().row_hash.to_string(),
             value: format!("{}|{}|{}", record["v"].as_str().unwrap(), ob(record), record["doc"]["n"]),
         };
         let key = record["k"].as_str().unwrap().to_owned();
@@ -154,6 +162,26 @@ async fn without_a_key_every_record_is_there_once_whatever_the_grouping() {
         }
     }
     assert_eq!(rig.lines("SELECT COUNT(*) FROM tgt.x").await, [distinct.len().to_string()]);
+}
+
+#[tokio::test]
+async fn a_replay_from_before_the_look_back_is_loaded_again_and_stops_nothing() {
+    let rig = Rig::new(&contract(false, "")).await;
+    let row = rig.row(1, 1, 0, &json!({"k": "a", "v": "x"}));
+    counts(&rig.load("first", std::slice::from_ref(&row)).await);
+    let age = "UPDATE tgt.x SET _loaded_at = CAST('2020-01-01 00:00:00+00' AS timestamptz)";
+    rig.warehouse.execute(&rig.database, age).await.unwrap();
+    let other = rig.row(2, 1, 0, &json!({"k": "b", "v": "x"}));
+    assert_eq!(counts(&rig.load("later", &[row, other]).await), [2, 2, 0, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn columns_may_have_any_name_that_the_contract_takes() {
+    let own = contract(true, "").replace("name: v,", "name: outcome,").replace("name: ob,", "name: rn,");
+    let rig = Rig::new(&own).await;
+    let row = rig.row(1, 1, 0, &json!({"k": "a", "outcome": "x", "rn": "2026-01-01T00:00:00Z"}));
+    assert_eq!(counts(&rig.load("names", &[row]).await), [1, 1, 0, 0, 0, 0]);
+    assert_eq!(rig.lines("SELECT outcome FROM tgt.x").await, ["x"]);
 }
 
 #[tokio::test]

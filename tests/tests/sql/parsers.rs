@@ -66,6 +66,7 @@ async fn loads() -> Vec<(String, String)> {
             schema: &rig.schema,
             load_id: ident::stable_id(["parse"]),
             loaded_ms: 1_790_000_000_000,
+            oldest_ms: 1_790_000_000_000,
             source: "arn:test",
             rows: &staged,
             rejected: 0,

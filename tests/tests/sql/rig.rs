@@ -94,6 +94,7 @@ impl Rig {
             schema: &self.schema,
             load_id,
             loaded_ms: 1_790_000_000_000,
+            oldest_ms: 1_790_000_000_000,
             source: "arn:test",
             rows: &staged,
             rejected: 0,

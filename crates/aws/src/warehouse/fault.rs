@@ -62,12 +62,13 @@ const DATA: &[&str] = &[
 pub fn classify(message: &str) -> Fault {
     let text = without_quoted(&message.to_lowercase());
     let has = |part: &str| text.contains(part);
-    let code = text.trim_start_matches("error:").trim_start();
     if has("penstock already loaded") {
         Fault::AlreadyLoaded
     } else if has("penstock out of balance") || has("penstock keys not written once") {
         Fault::OutOfBalance
-    } else if code.starts_with("1023")
+    } else if text.trim_start().starts_with("1023")
+        || has("error: 1023")
+        || has("conflict with concurrent transaction")
         || has("serializable isolation violation")
         || has("could not serialize access")
         || has("deadlock detected")
@@ -106,6 +107,9 @@ mod tests {
         for (text, fault) in [
             ("ERROR: 1023", Fault::Conflict),
             ("1023", Fault::Conflict),
+            ("Query #3 failed with ERROR: 1023", Fault::Conflict),
+            ("ERROR: could not complete because of conflict with concurrent transaction", Fault::Conflict),
+            ("ERROR: value 1023 is out of range for type smallint", Fault::Data),
             ("ERROR: 1023 DETAIL: Serializable isolation violation on table - 1234", Fault::Conflict),
             ("ERROR: deadlock detected", Fault::Conflict),
             ("ERROR: penstock already loaded 3", Fault::AlreadyLoaded),

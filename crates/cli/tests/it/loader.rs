@@ -26,6 +26,7 @@ async fn load(db: &Db, access_key: &str) -> LoadEnd {
         schema: &Ident::new("tgt").unwrap(),
         load_id,
         loaded_ms: 1,
+        oldest_ms: 1,
         source: "queue",
         rows: &[StagedRow { row: &checked.row, source: &source }],
         rejected: 0,

@@ -45,20 +45,33 @@ impl Inflate {
         Self { state: State::Unknown(Vec::new()), limits, taken: 0, given: 0 }
     }
 
-    /// Takes the next bytes and hands plain ones to `plain`, at most some tens of KiB a call.
-    pub fn push(&mut self, bytes: &[u8], plain: &mut dyn FnMut(&[u8])) -> Result<(), Broken> {
-        self.taken += bytes.len() as u64;
-        if let State::Unknown(head) = &mut self.state {
-            head.extend_from_slice(bytes);
-            let undecided = head.len() < ZSTD.len() && (ZSTD.starts_with(head) || GZIP.starts_with(head));
-            if undecided {
-                return Ok(());
-            }
-            let head = std::mem::take(head);
-            self.state = self.decide(&head)?;
-            return self.feed(&head, plain);
+    /// Takes all bytes, step by step.
+    pub fn push(&mut self, mut bytes: &[u8], plain: &mut dyn FnMut(&[u8])) -> Result<(), Broken> {
+        while !bytes.is_empty() {
+            let taken = self.step(bytes, plain)?;
+            bytes = bytes.get(taken..).unwrap_or_default();
         }
-        self.feed(bytes, plain)
+        Ok(())
+    }
+
+    /// Takes some of the bytes, tells how many, and hands at most one buffer of plain ones (64 KiB) to `plain`: what
+    /// a few bytes unpack to can be consumed before the next few are looked at.
+    pub fn step(&mut self, bytes: &[u8], plain: &mut dyn FnMut(&[u8])) -> Result<usize, Broken> {
+        if let State::Unknown(head) = &mut self.state {
+            let taken = bytes.len().min(ZSTD.len() - head.len());
+            head.extend_from_slice(bytes.get(..taken).unwrap_or_default());
+            self.taken += taken as u64;
+            if head.len() == ZSTD.len() {
+                let head = std::mem::take(head);
+                self.state = self.decide(&head)?;
+                // Four bytes are a part of a header, or plain.
+                self.unpack(&head, plain)?;
+            }
+            return Ok(taken);
+        }
+        let taken = self.unpack(bytes, plain)?;
+        self.taken += taken as u64;
+        Ok(taken)
     }
 
     fn decide(&self, head: &[u8]) -> Result<State, Broken> {
@@ -71,33 +84,27 @@ impl Inflate {
         Zstd::new().map(State::Zstd)
     }
 
-    fn feed(&mut self, mut bytes: &[u8], plain: &mut dyn FnMut(&[u8])) -> Result<(), Broken> {
-        if let State::Plain = self.state {
-            self.given += bytes.len() as u64;
-            plain(bytes);
-            return Ok(());
-        }
-        while !bytes.is_empty() {
-            // One step unpacks one buffer at the most, so a bomb cannot fill the memory between two looks.
-            let (taken, given) = match &mut self.state {
-                State::Gzip(decoder) => {
-                    (decoder.write(bytes).map_err(|e| corrupt(&e)), std::mem::take(decoder.get_mut()))
-                }
-                State::Zstd(decoder) => decoder.step(bytes),
-                State::Unknown(_) | State::Plain => return Ok(()),
-            };
-            self.hand_over(&given, plain)?;
-            match taken? {
-                0 if given.is_empty() => {
-                    return Err(Broken::new(
-                        Rule::CorruptCompression,
-                        "bytes after the end of the compressed data",
-                    ));
-                }
-                taken => bytes = bytes.get(taken..).unwrap_or_default(),
+    /// One step of the stream's own kind.
+    fn unpack(&mut self, bytes: &[u8], plain: &mut dyn FnMut(&[u8])) -> Result<usize, Broken> {
+        let (taken, given) = match &mut self.state {
+            State::Gzip(decoder) => {
+                (decoder.write(bytes).map_err(|e| corrupt(&e)), std::mem::take(decoder.get_mut()))
             }
+            State::Zstd(decoder) => decoder.step(bytes),
+            State::Unknown(_) | State::Plain => {
+                let bytes = bytes.get(..STEP_BYTES).unwrap_or(bytes);
+                self.given += bytes.len() as u64;
+                plain(bytes);
+                return Ok(bytes.len());
+            }
+        };
+        self.hand_over(&given, plain)?;
+        match taken? {
+            0 if given.is_empty() => {
+                Err(Broken::new(Rule::CorruptCompression, "bytes after the end of the compressed data"))
+            }
+            taken => Ok(taken),
         }
-        Ok(())
     }
 
     fn hand_over(&mut self, given: &[u8], plain: &mut dyn FnMut(&[u8])) -> Result<(), Broken> {

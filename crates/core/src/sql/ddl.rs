@@ -61,7 +61,7 @@ pub fn migration(contract: &Contract, schema: &Ident) -> Result<Vec<String>, Ide
         format!("CREATE TABLE IF NOT EXISTS {} (\"n\" integer)", names.lock),
         format!("CREATE TABLE IF NOT EXISTS {} (\n{LEDGER_TYPES}\n)", names.ledger),
         claim(&names),
-        balance(&names),
+        balance(&names, contract.key.is_empty()),
     ])
 }
 
@@ -124,8 +124,13 @@ fn claim(names: &Names) -> String {
 }
 
 /// Raises when the ledger's counts are not what was read, or when a key that was written stands twice or not at all.
-fn balance(names: &Names) -> String {
+/// Without a key a record may stand once more from before the look-back, so only this load's rows are counted.
+fn balance(names: &Names, append: bool) -> String {
     let Names { balance, ledger, target, .. } = names;
+    let own_rows = match append {
+        true => " AND t.\"_load_id\" IN (SELECT \"load_id\" FROM \"p_obj\")",
+        false => "",
+    };
     format!(
         "CREATE OR REPLACE PROCEDURE {balance}()\nAS $$\nDECLARE\n  n bigint;\nBEGIN\n  \
          SELECT COUNT(*) INTO n FROM \"p_obj\" o LEFT JOIN {ledger} l \
@@ -134,8 +139,8 @@ fn balance(names: &Names) -> String {
          l.\"n_inserted\" + l.\"n_updated\" + l.\"n_unchanged\" + l.\"n_duplicate\" + l.\"n_rejected\";\n  \
          IF n > 0 THEN\n    RAISE EXCEPTION 'penstock out of balance %', n;\n  END IF;\n  \
          SELECT COUNT(*) INTO n FROM (SELECT w.\"_record_id\" FROM \"p_win\" w \
-         LEFT JOIN {target} t ON t.\"_record_id\" = w.\"_record_id\" \
-         WHERE w.\"outcome\" IN ('inserted', 'updated', 'restamped') \
+         LEFT JOIN {target} t ON t.\"_record_id\" = w.\"_record_id\"{own_rows} \
+         WHERE w.\"_outcome\" IN ('inserted', 'updated', 'restamped') \
          GROUP BY w.\"_record_id\" HAVING COUNT(t.\"_record_id\") <> 1) d;\n  \
          IF n > 0 THEN\n    RAISE EXCEPTION 'penstock keys not written once %', n;\n  END IF;\nEND;\n\
          $$ LANGUAGE plpgsql SECURITY INVOKER"

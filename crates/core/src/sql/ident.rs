@@ -92,6 +92,8 @@ const SYSTEM_COLUMNS: &[&str] = &[
     "_loaded_at",
     "_dataset",
     "_contract_version",
+    "_outcome",
+    "_rn",
 ];
 
 /// Redshift's reserved words, sorted (Database Developer Guide, "Reserved words").

@@ -12,7 +12,7 @@
 //! | none there | – | inserted | inserted |
 //! | equal | the new one, by `_order` | restamped: `_order` is stored, else the result would depend on arrival | unchanged |
 //! | equal | the old one | unchanged | unchanged |
-//! | other | the new one, by `orderBy`, then `_order` | updated | updated |
+//! | other | the new one, by `orderBy`, then `_order`, then `_row_hash` | updated | updated |
 //! | other | the old one | duplicate | duplicate |
 //!
 //! Without a key, rows never change: what the target has is a duplicate.
@@ -51,6 +51,8 @@ pub struct FifoLoad<'a> {
     pub load_id: HexId,
     /// Time of the load in ms since 1970: fixed by the messages, never the clock of a retry.
     pub loaded_ms: u64,
+    /// When the oldest of the messages was sent: an append looks back from there.
+    pub oldest_ms: u64,
     /// Where the messages came from, for the ledger.
     pub source: &'a str,
     /// Rows of all messages; none if every record was rejected.
@@ -96,7 +98,7 @@ impl FifoLoad<'_> {
             self.create("p_stage", staged_type, ""),
         ];
         statements.extend(self.insert_rows(&mut parameters));
-        statements.push(self.create("p_win", |column| column.ty.to_string(), ", \"outcome\" varchar(16)"));
+        statements.push(self.create("p_win", |column| column.ty.to_string(), ", \"_outcome\" varchar(16)"));
         statements.push(self.insert_winners(&names));
         if !self.contract.key.is_empty() {
             statements.push(delete_old(&names));
@@ -200,9 +202,9 @@ impl FifoLoad<'_> {
         let ranked = order_by
             .map_or(String::new(), |ob| format!("CASE WHEN {ob} IS NULL THEN 1 ELSE 0 END, {ob} DESC, "));
         format!(
-            "INSERT INTO \"p_win\" ({columns}, {STAMPS}, \"outcome\") SELECT {staged}, {STAGED_STAMPS}, {outcome} \
-             FROM (SELECT s.*, ROW_NUMBER() OVER (PARTITION BY \"_record_id\" ORDER BY {ranked}\"_order\" DESC) AS \"rn\" \
-             FROM \"p_stage\" s) r LEFT JOIN {target} t ON t.\"_record_id\" = r.\"_record_id\"{within} WHERE r.\"rn\" = 1",
+            "INSERT INTO \"p_win\" ({columns}, {STAMPS}, \"_outcome\") SELECT {staged}, {STAGED_STAMPS}, {outcome} \
+             FROM (SELECT s.*, ROW_NUMBER() OVER (PARTITION BY \"_record_id\" ORDER BY {ranked}\"_order\" DESC, \"_row_hash\" DESC) AS \"_rn\" \
+             FROM \"p_stage\" s) r LEFT JOIN {target} t ON t.\"_record_id\" = r.\"_record_id\"{within} WHERE r.\"_rn\" = 1",
             columns = self.columns(),
             staged = self.list(from_stage),
             target = names.target,
@@ -212,7 +214,7 @@ impl FifoLoad<'_> {
     /// An append looks back only so far: the join would else read the whole table.
     fn dedup_window(&self) -> String {
         let back_ms = u64::from(self.contract.table_options.dedup_days) * 86_400_000;
-        let since = canonical_from_ms(self.loaded_ms.saturating_sub(back_ms));
+        let since = canonical_from_ms(self.oldest_ms.saturating_sub(back_ms));
         format!(" AND t.\"_loaded_at\" >= CAST('{since}' AS timestamptz)")
     }
 
@@ -221,7 +223,7 @@ impl FifoLoad<'_> {
             "INSERT INTO {target} ({columns}, \"_record_id\", \"_row_hash\", \"_order\", \"_deleted\", \"_load_id\", \
              \"_source\", \"_loaded_at\") SELECT {columns}, \"_record_id\", \"_row_hash\", \"_order\", \"_deleted\", \
              CAST('{load}' AS varchar(64)), \"_source\", CAST('{time}' AS timestamptz) FROM \"p_win\" \
-             WHERE \"outcome\" IN ('inserted', 'updated', 'restamped')",
+             WHERE \"_outcome\" IN ('inserted', 'updated', 'restamped')",
             target = names.target,
             columns = self.columns(),
             load = self.load_id,
@@ -232,7 +234,7 @@ impl FifoLoad<'_> {
     /// One line a load, also when the same load runs a second time. Staged rows that are no winner are duplicates.
     fn insert_ledger(&self, names: &Names) -> String {
         let count = |outcomes: &str| {
-            format!("COALESCE(SUM(CASE WHEN \"outcome\" IN ({outcomes}) THEN 1 ELSE 0 END), 0)")
+            format!("COALESCE(SUM(CASE WHEN \"_outcome\" IN ({outcomes}) THEN 1 ELSE 0 END), 0)")
         };
         format!(
             "INSERT INTO {ledger} ({LEDGER_COLUMNS}) SELECT o.\"load_id\", o.\"object_id\", o.\"source\", \
@@ -292,13 +294,17 @@ fn boolean(flag: bool) -> &'static str {
     if flag { "TRUE" } else { "FALSE" }
 }
 
+/// Equal `_order` with another hash is one record read under two contracts: the higher hash wins, so that the outcome
+/// depends on nothing but the rows.
 fn outcome(order_by: Option<&Ident>) -> String {
+    let later =
+        "r.\"_order\" > t.\"_order\" OR (r.\"_order\" = t.\"_order\" AND r.\"_row_hash\" > t.\"_row_hash\")";
     let later = match order_by {
-        None => "WHEN r.\"_order\" > t.\"_order\" THEN 'updated' ".to_owned(),
+        None => format!("WHEN {later} THEN 'updated' "),
         Some(ob) => format!(
             "WHEN r.{ob} > t.{ob} THEN 'updated' WHEN r.{ob} IS NOT NULL AND t.{ob} IS NULL THEN 'updated' \
-             WHEN r.{ob} = t.{ob} AND r.\"_order\" > t.\"_order\" THEN 'updated' \
-             WHEN r.{ob} IS NULL AND t.{ob} IS NULL AND r.\"_order\" > t.\"_order\" THEN 'updated' "
+             WHEN r.{ob} = t.{ob} AND ({later}) THEN 'updated' \
+             WHEN r.{ob} IS NULL AND t.{ob} IS NULL AND ({later}) THEN 'updated' "
         ),
     };
     format!(
@@ -312,7 +318,7 @@ fn outcome(order_by: Option<&Ident>) -> String {
 fn delete_old(names: &Names) -> String {
     format!(
         "DELETE FROM {0} USING \"p_win\" WHERE {0}.\"_record_id\" = \"p_win\".\"_record_id\" \
-         AND \"p_win\".\"outcome\" IN ('updated', 'restamped')",
+         AND \"p_win\".\"_outcome\" IN ('updated', 'restamped')",
         names.target
     )
 }

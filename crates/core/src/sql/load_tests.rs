@@ -24,6 +24,7 @@ fn load(contract: &Contract, rows: &[(Row, String)]) -> Result<SqlBatch, LoadErr
         schema: &schema,
         load_id,
         loaded_ms: 1_767_322_800_000,
+        oldest_ms: 1_767_322_800_000,
         source: "arn:aws:sqs:q",
         rows: &staged,
         rejected: 2,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_redshiftdata::types::StatusString;
 
-use crate::common::{CONFLICT, Course, DATA, NO_TABLE, Script, Step, of_rows};
+use crate::common::{CONFLICT, Course, DATA, NO_TABLE, Script, Step, Submission, finished, of_rows};
 
 /// Everything that one DescribeStatement can answer.
 fn alphabet() -> Vec<Step> {
@@ -61,10 +61,16 @@ async fn only_finished_acknowledges_over_every_sequence_of_statuses() {
         let text = format!("{steps:?}");
         // What was not told an end runs on.
         steps.push(Step::Status(StatusString::Started, ""));
-        let function = Script::of(move |_| Course { steps: steps.clone() }).start();
+        // The ledger's line of a refused row is a load of its own, without rows.
+        let course = move |all: &[Submission]| match all.last().unwrap().rows().is_empty() {
+            true => finished(),
+            false => Course { steps: steps.clone() },
+        };
+        let function = Script::of(course).start();
         let messages = [of_rows("m-0", "a", &["r-0"])];
         let given_back = function.invoke_for(&messages, Some(Duration::from_secs(900))).await;
-        let end = match (function.loaded().len(), function.quarantined().len(), given_back.len()) {
+        let loaded = function.loaded().concat();
+        let end = match (loaded.len(), function.quarantined().len(), given_back.len()) {
             (1, 0, 0) => End::Loaded,
             (0, 1, 0) => End::Quarantined,
             (0, 0, 1) => End::GivenBack,
