@@ -273,14 +273,7 @@ impl Delivery<'_> {
         let Tally { read, rejected, extra_fields, rules } = std::mem::take(&mut self.tally);
         let contract = checker.contract();
         let max_fraction = contract.table_options.max_rejected_fraction;
-        let (status, reason) = match &broken {
-            Some(broken) if read == 0 => (Status::Failed, Some(broken.to_string())),
-            Some(broken) => (Status::Partial, Some(broken.to_string())),
-            None if over_rejected_fraction(read, rejected, max_fraction) => {
-                (Status::Partial, Some(format!("{rejected} of {read} records rejected, over {max_fraction}")))
-            }
-            None => (Status::Complete, None),
-        };
+        let (status, reason) = status(broken.as_ref(), read, rejected, max_fraction);
         // The object's own fault is a line too, but no record: it is not counted among the rejected.
         self.rejects.add(broken.iter().map(|broken| Reject::whole(broken.violation())).collect()).await?;
         let (duplicate, sent) = (self.packer.duplicates(), self.sink.sent);
@@ -301,6 +294,18 @@ impl Delivery<'_> {
             sent,
             extra_fields,
         })
+    }
+}
+
+/// How an object ended, and why it is not complete.
+fn status(broken: Option<&Broken>, read: u64, rejected: u64, max_fraction: f64) -> (Status, Option<String>) {
+    match broken {
+        Some(broken) if read == 0 => (Status::Failed, Some(broken.to_string())),
+        Some(broken) => (Status::Partial, Some(broken.to_string())),
+        None if over_rejected_fraction(read, rejected, max_fraction) => {
+            (Status::Partial, Some(format!("{rejected} of {read} records rejected, over {max_fraction}")))
+        }
+        None => (Status::Complete, None),
     }
 }
 

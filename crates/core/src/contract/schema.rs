@@ -54,13 +54,7 @@ pub(super) fn read(
     let names = Names(&columns);
     let key = positions(&columns, "primaryKey", |column| column.key_position)?;
     let order_by = custom.text("orderBy")?.map(|name| names.order_by(name)).transpose()?;
-    let group_by = match custom.texts("groupBy")? {
-        Some(own) if own.is_empty() => {
-            return Err(ContractError::at(PATH, "penstock.groupBy must name at least one column".into()));
-        }
-        Some(own) => names.all("groupBy", &own)?,
-        None => key.clone(),
-    };
+    let group_by = group_by(&mut custom, &names, &key)?;
     if let Some(own) = custom.texts("partitionBy")? {
         names.all("partitionBy", &own)?;
         notes.not_built(PATH, "penstock.partitionBy");
@@ -84,6 +78,16 @@ pub(super) fn read(
         warehouse: servers.warehouse,
         notes,
     })
+}
+
+fn group_by(custom: &mut Custom<'_>, names: &Names<'_>, key: &[usize]) -> Result<Vec<usize>, ContractError> {
+    match custom.texts("groupBy")? {
+        Some(own) if own.is_empty() => {
+            Err(ContractError::at(PATH, "penstock.groupBy must name at least one column".into()))
+        }
+        Some(own) => names.all("groupBy", &own),
+        None => Ok(key.to_vec()),
+    }
 }
 
 /// Datasets name S3 prefixes, message groups and statements, so their names are kept to what all of these take.

@@ -77,46 +77,44 @@ impl Servers {
         for (i, server) in servers.iter().enumerate() {
             let path = format!("servers[{i}]");
             let mut custom = Custom::read(&path, &server.custom_properties)?;
-            let ours = match server.kind.as_str() {
-                "s3" => {
-                    found.s3 = Some(s3(&path, server, &mut custom, notes)?);
-                    true
-                }
-                "kinesis" => {
-                    kinesis(&path, &mut custom, notes)?;
-                    true
-                }
-                "redshift" => {
-                    found.warehouse = warehouse(server);
-                    true
-                }
-                "custom" => match queue(&path, &mut custom)? {
-                    Some(queue) => {
-                        found.queue = Some(queue);
-                        true
-                    }
-                    None => false,
-                },
-                _ => {
-                    notes.not_enforced(
-                        &path,
-                        &format!("server {:?} of type {} is not Penstock's", server.server, server.kind),
-                    );
-                    false
-                }
-            };
+            let is_ours = found.take(&path, server, &mut custom, notes)?;
             custom.finish()?;
-            if ours && kinds.contains(&server.kind.as_str()) {
+            if is_ours && kinds.contains(&server.kind.as_str()) {
                 return Err(ContractError::at(
                     &path,
                     format!("a second server of type {}: one a dataset", server.kind),
                 ));
             }
-            if ours {
+            if is_ours {
                 kinds.push(&server.kind);
             }
         }
         Ok(found)
+    }
+
+    /// Reads one server; false if it is none that Penstock uses.
+    fn take(
+        &mut self,
+        path: &str,
+        server: &Server,
+        custom: &mut Custom<'_>,
+        notes: &mut Notes,
+    ) -> Result<bool, ContractError> {
+        match server.kind.as_str() {
+            "s3" => self.s3 = Some(s3(path, server, custom, notes)?),
+            "kinesis" => kinesis(path, custom, notes)?,
+            "redshift" => self.warehouse = warehouse(server),
+            "custom" => match queue(path, custom)? {
+                Some(queue) => self.queue = Some(queue),
+                None => return Ok(false),
+            },
+            kind => {
+                let what = format!("server {:?} of type {kind} is not Penstock's", server.server);
+                notes.not_enforced(path, &what);
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -142,7 +140,17 @@ fn s3(
         .map_err(|error| error.to_string())
         .and_then(|text| Glob::parse(&text).map_err(|error| error.to_string()))
         .map_err(|reason| ContractError::at(&format!("{path}.location"), reason))?;
-    let format = match server.format.as_deref() {
+    let format = format(path, server)?;
+    if format != Format::Json {
+        notes.not_built(path, "format other than json");
+    }
+    let delimiter = delimiter(path, format, server)?;
+    file_options(path, custom, notes)?;
+    Ok(S3Server { location, format, delimiter })
+}
+
+fn format(path: &str, server: &Server) -> Result<Format, ContractError> {
+    Ok(match server.format.as_deref() {
         Some("json") | None => Format::Json,
         Some("csv") => Format::Csv,
         Some("parquet") => Format::Parquet,
@@ -154,24 +162,19 @@ fn s3(
                 format!("must be json, csv, parquet, avro or binary, not {other:?}"),
             ));
         }
-    };
-    if format != Format::Json {
-        notes.not_built(path, "format other than json");
+    })
+}
+
+fn delimiter(path: &str, format: Format, server: &Server) -> Result<Delimiter, ContractError> {
+    match (format, server.delimiter.as_deref()) {
+        (Format::Json, Some("new_line")) => Ok(Delimiter::NewLine),
+        (Format::Json, Some("array")) => Ok(Delimiter::Array),
+        (Format::Json, Some(other)) => Err(ContractError::at(
+            &format!("{path}.delimiter"),
+            format!("must be new_line or array for json, not {other:?}"),
+        )),
+        _ => Ok(Delimiter::Auto),
     }
-    let delimiter = match (format, server.delimiter.as_deref()) {
-        (Format::Json, None) => Delimiter::Auto,
-        (Format::Json, Some("new_line")) => Delimiter::NewLine,
-        (Format::Json, Some("array")) => Delimiter::Array,
-        (Format::Json, Some(other)) => {
-            return Err(ContractError::at(
-                &format!("{path}.delimiter"),
-                format!("must be new_line or array for json, not {other:?}"),
-            ));
-        }
-        _ => Delimiter::Auto,
-    };
-    file_options(path, custom, notes)?;
-    Ok(S3Server { location, format, delimiter })
 }
 
 /// Options of formats that no function reads yet; checked now, so that a contract is right when they come.
