@@ -53,8 +53,9 @@ impl Ingest {
         Ok(Self { checker, origin, inflate: Inflate::new(limits), framer })
     }
 
-    /// Takes all bytes at once: for what is small. On `Broken` what the batch got before stays valid.
-    pub fn push(&mut self, mut bytes: &[u8], batch: &mut Batch) -> Result<(), Broken> {
+    /// All bytes in steps, for tests.
+    #[cfg(test)]
+    fn push(&mut self, mut bytes: &[u8], batch: &mut Batch) -> Result<(), Broken> {
         while !bytes.is_empty() {
             let taken = self.step(bytes, batch)?;
             bytes = bytes.get(taken..).unwrap_or_default();

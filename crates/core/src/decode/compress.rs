@@ -45,8 +45,9 @@ impl Inflate {
         Self { state: State::Unknown(Vec::new()), limits, taken: 0, given: 0 }
     }
 
-    /// Takes all bytes, step by step.
-    pub fn push(&mut self, mut bytes: &[u8], plain: &mut dyn FnMut(&[u8])) -> Result<(), Broken> {
+    /// All bytes in steps, for tests.
+    #[cfg(test)]
+    fn push(&mut self, mut bytes: &[u8], plain: &mut dyn FnMut(&[u8])) -> Result<(), Broken> {
         while !bytes.is_empty() {
             let taken = self.step(bytes, plain)?;
             bytes = bytes.get(taken..).unwrap_or_default();
