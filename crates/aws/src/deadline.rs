@@ -9,6 +9,8 @@ use tokio::time::Instant;
 /// One invocation: its id, when it began, and until when it may run.
 #[derive(Debug, Clone)]
 pub struct Invocation {
+    /// Name under which the function is deployed; its stage is in it.
+    pub function_name: String,
     /// AWS request id.
     pub request_id: String,
     /// X-Ray trace id, where there is one.
@@ -24,6 +26,7 @@ impl Invocation {
         let now = SystemTime::now();
         let left = context.deadline().duration_since(now).ok().filter(|left| !left.is_zero());
         Self {
+            function_name: context.env_config.function_name.clone(),
             request_id: context.request_id.clone(),
             trace_id: context.xray_trace_id.clone(),
             started_ms: now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
@@ -34,6 +37,7 @@ impl Invocation {
     /// An invocation for tests and tools: it may run for `left`, or without end.
     pub fn lasting(left: Option<Duration>) -> Self {
         Self {
+            function_name: "local".into(),
             request_id: "local".into(),
             trace_id: None,
             started_ms: 0,

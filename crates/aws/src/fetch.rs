@@ -1,12 +1,14 @@
 //! Reads one version of an S3 object as a stream, with what its identity needs. Knows no contract.
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ChecksumMode;
 use penstock_core::ident::{self, ContentTag, HexId};
 use penstock_core::object::ObjectRef;
+
+use crate::answered;
 
 /// An object that is being read.
 #[derive(Debug)]
@@ -65,7 +67,7 @@ fn refused(object: &ObjectRef, error: &SdkError<GetObjectError>) -> Result<Fetch
         (_, Some(code @ ("KMS.DisabledException" | "KMS.KMSInvalidStateException"))) => {
             Ok(Fetch::Unreadable(format!("the object's key cannot be used: {code}")))
         }
-        _ => Err(FetchError { uri: object.uri(), message: DisplayErrorContext(error).to_string() }),
+        _ => Err(FetchError { uri: object.uri(), message: answered(error) }),
     }
 }
 

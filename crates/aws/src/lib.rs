@@ -1,6 +1,7 @@
 //! AWS code that two or more functions share: reading objects, quarantine, the warehouse, telemetry, settings.
 //! Knows no function, no queue and no route: what only one function does lives in that function.
 
+pub mod causes;
 pub mod contracts;
 pub mod deadline;
 pub mod fetch;
@@ -9,6 +10,7 @@ pub mod telemetry;
 pub mod vars;
 pub mod warehouse;
 
+pub use causes::answered;
 pub use deadline::Invocation;
 
 /// Clients are made from this once, in main.

@@ -2,10 +2,11 @@
 //! only place where raw values may go; nothing of them is logged here.
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
 use penstock_core::quarantine::Subject;
 use penstock_core::reject::Reject;
+
+use crate::answered;
 
 /// Raw bytes of one quarantine object, before compression; a subject with more gets several.
 const PART_BYTES: usize = 8 << 20;
@@ -91,7 +92,7 @@ impl Writer<'_> {
             .map_err(|error| QuarantineError {
                 bucket: self.quarantine.bucket.clone(),
                 key,
-                message: DisplayErrorContext(&error).to_string(),
+                message: answered(&error),
             })?;
         self.written += self.waiting.len() as u64;
         self.part += 1;

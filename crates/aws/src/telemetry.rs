@@ -55,6 +55,7 @@ pub fn span(service: &'static str, invocation: &Invocation, cold_start: bool) ->
 #[derive(Debug)]
 pub struct Metrics {
     service: &'static str,
+    function_name: String,
     started_ms: u64,
     counts: BTreeMap<String, BTreeMap<&'static str, u64>>,
 }
@@ -62,7 +63,8 @@ pub struct Metrics {
 impl Metrics {
     /// Metrics of one invocation.
     pub fn new(service: &'static str, invocation: &Invocation) -> Self {
-        Self { service, started_ms: invocation.started_ms, counts: BTreeMap::new() }
+        let (function_name, started_ms) = (invocation.function_name.clone(), invocation.started_ms);
+        Self { service, function_name, started_ms, counts: BTreeMap::new() }
     }
 
     /// Adds to a count.
@@ -92,11 +94,13 @@ impl Metrics {
                 "Timestamp": self.started_ms,
                 "CloudWatchMetrics": [{
                     "Namespace": NAMESPACE,
-                    "Dimensions": [["service", "dataset"]],
+                    // The deployed name keeps stages apart; alarms watch all datasets of a function at once.
+                    "Dimensions": [["function_name", "dataset"], ["function_name"]],
                     "Metrics": metrics,
                 }],
             },
             "service": self.service,
+            "function_name": self.function_name,
             "dataset": dataset,
         });
         for (name, count) in counts {

@@ -3,21 +3,23 @@
 
 mod fault;
 mod home;
+mod result_set;
 mod target;
 
 use std::time::Duration;
 
 use aws_sdk_redshiftdata::Client;
-use aws_sdk_redshiftdata::error::{DisplayErrorContext, SdkError};
+use aws_sdk_redshiftdata::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_redshiftdata::operation::describe_statement::DescribeStatementOutput;
 use aws_sdk_redshiftdata::primitives::DateTime;
 use aws_sdk_redshiftdata::types::{Field, SqlParameter, StatusString};
 use penstock_core::ident;
 use penstock_core::sql::SqlBatch;
 
-use crate::Invocation;
+use crate::{Invocation, answered};
 pub use fault::{Fault, classify};
-pub use home::{HomeError, TableHome};
+pub use home::{DEFAULT_DATABASE, HomeError, TableHome};
+pub use result_set::{ResultColumn, ResultSet};
 pub use target::{Compute, WarehouseTarget};
 
 /// Longest that one call waits for a statement (the API takes 1 to 30 seconds).
@@ -71,11 +73,11 @@ pub struct WarehouseError {
 }
 
 impl WarehouseError {
-    fn new<E: std::error::Error + 'static, R: std::fmt::Debug + 'static>(
+    fn new<E: std::error::Error + ProvideErrorMetadata + 'static, R: std::fmt::Debug + 'static>(
         operation: &'static str,
         error: &SdkError<E, R>,
     ) -> Self {
-        Self { operation, message: DisplayErrorContext(error).to_string() }
+        Self { operation, message: answered(error) }
     }
 }
 
@@ -237,6 +239,11 @@ impl Warehouse {
 
     /// Runs one statement on its own and gives its rows as texts, for tools. NULL is `None`.
     pub async fn execute(&self, database: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>, ExecuteError> {
+        Ok(self.query(database, sql).await?.map(|result| result.rows).unwrap_or_default())
+    }
+
+    /// The same with the columns; `None` for a statement that has no result.
+    pub async fn query(&self, database: &str, sql: &str) -> Result<Option<ResultSet>, ExecuteError> {
         let answer = self
             .client
             .execute_statement()
@@ -254,8 +261,8 @@ impl Warehouse {
         let forever = Invocation::lasting(None);
         match self.wait(&id, &forever).await? {
             Some(end) if end.status() == Some(&StatusString::Finished) => match end.has_result_set() {
-                Some(true) => Ok(self.all_rows(&id).await?),
-                _ => Ok(Vec::new()),
+                Some(true) => Ok(Some(self.result_set(&id).await?)),
+                _ => Ok(None),
             },
             end => {
                 Err(ExecuteError::Failed(end.map_or_else(|| "did not end".into(), |end| failure_text(&end))))
@@ -263,8 +270,8 @@ impl Warehouse {
         }
     }
 
-    async fn all_rows(&self, statement: &str) -> Result<Vec<Vec<Option<String>>>, WarehouseError> {
-        let mut rows = Vec::new();
+    async fn result_set(&self, statement: &str) -> Result<ResultSet, WarehouseError> {
+        let mut result = ResultSet::default();
         let mut next = None;
         loop {
             let answer = self
@@ -275,10 +282,10 @@ impl Warehouse {
                 .send()
                 .await
                 .map_err(|error| WarehouseError::new("GetStatementResult", &error))?;
-            rows.extend(answer.records.iter().map(|row| row.iter().map(text_of).collect::<Vec<_>>()));
+            result.add(&answer);
             next = answer.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
-                return Ok(rows);
+                return Ok(result);
             }
         }
     }
@@ -293,16 +300,6 @@ pub enum ExecuteError {
     /// The Data API could not be asked.
     #[error(transparent)]
     Api(#[from] WarehouseError),
-}
-
-fn text_of(field: &Field) -> Option<String> {
-    match field {
-        Field::StringValue(text) => Some(text.clone()),
-        Field::LongValue(n) => Some(n.to_string()),
-        Field::DoubleValue(n) => Some(n.to_string()),
-        Field::BooleanValue(flag) => Some(flag.to_string()),
-        _ => None,
-    }
 }
 
 fn failure_text(end: &DescribeStatementOutput) -> String {

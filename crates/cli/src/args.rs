@@ -1,11 +1,12 @@
 //! The command line: what can be asked and how it is explained. Does nothing itself.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use penstock_core::sql::GrantRole;
 
-/// Checks data contracts and makes the warehouse ready for them
+/// Checks data contracts, makes the warehouse ready for them, and accounts for what was loaded
 #[derive(Debug, Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 the contracts or the warehouse say no, 2 wrong usage")]
 pub struct Cli {
@@ -26,6 +27,15 @@ pub enum Command {
     /// Create what the contracts need in the warehouse; what is there is kept
     #[command(after_help = MIGRATE_HELP)]
     Migrate(MigrateArgs),
+    /// Say whether every record of every file is accounted for; changes nothing
+    #[command(after_help = STATUS_HELP)]
+    Status(StatusArgs),
+    /// Print the records that are in quarantine, with the rules they break; classified values are masked
+    #[command(after_help = REJECTS_HELP)]
+    Rejects(RejectsArgs),
+    /// Run one statement in the warehouse and print its result
+    #[command(after_help = SQL_HELP)]
+    Sql(SqlArgs),
 }
 
 const CHECK_HELP: &str = "\
@@ -37,16 +47,80 @@ The JSON Schema of the Open Data Contract Standard itself is checked by `make ch
 const DDL_HELP: &str = "\
 Every statement can be run again. Only where a contract's schema holds a ${NAME} is NAME read from the environment.";
 
-const MIGRATE_HELP: &str = "\
+/// The settings that all commands have in common which ask the warehouse.
+macro_rules! warehouse_environment {
+    () => {
+        "  WORKGROUP_NAME          serverless workgroup; or
+  CLUSTER_IDENTIFIER      provisioned cluster
+  SECRET_ARN              secret of a database user; without it your AWS identity is the user
+"
+    };
+}
+
+/// What AWS clients read by themselves.
+macro_rules! aws_environment {
+    () => {
+        "  AWS_REGION, AWS_PROFILE and all else that AWS tools read"
+    };
+}
+
+const MIGRATE_HELP: &str = concat!(
+    "\
 For each dataset: the schema, the table, its lock table, its ledger and two procedures; for each database the view \
 penstock.objects over all ledgers; for each role its user and grants. A table that is there is compared with its \
 contract; if one differs, nothing is changed.\n
 Environment:
-  WORKGROUP_NAME          serverless workgroup; or
-  CLUSTER_IDENTIFIER      provisioned cluster
-  SECRET_ARN              secret of a database user; without it your AWS identity is the user
-  DATABASE                what ${DATABASE} in contracts stands for [default: dev]
-  AWS_REGION, AWS_PROFILE and all else that AWS tools read; AWS_ENDPOINT_URL_REDSHIFT_DATA for a local warehouse";
+",
+    warehouse_environment!(),
+    "  DATABASE                what ${DATABASE} in contracts stands for [default: dev]\n",
+    aws_environment!(),
+    "; AWS_ENDPOINT_URL_REDSHIFT_DATA for a local warehouse"
+);
+
+const STATUS_HELP: &str = concat!(
+    "\
+Files are counted from their receipts, loads from the dataset's ledger penstock.objects_<table>. A dataset is \
+balanced when each receipt says read = rejected + duplicate + sent, each line of the ledger says read = inserted + \
+updated + unchanged + duplicate + rejected, and no record id stands twice in the table. Partial and failed files are \
+listed with their reason; they are no imbalance.\n
+What files sent and what loads read need not be equal: a file that is delivered again has still one receipt, but its \
+rows are read, and found unchanged, once more; and rows may wait in the queue. If the table does not hold as many rows \
+as were inserted, a note says so: rows may have been deleted since.\n
+Environment:
+  WORK_BUCKET             bucket of the receipts
+",
+    warehouse_environment!(),
+    "  DATABASE                what ${DATABASE} in contracts stands for [default: dev]
+  LOAD_QUEUE_URL          queue whose messages are counted; without it none are\n",
+    aws_environment!(),
+    "\n
+Exit codes: 0 balanced, 1 not balanced or not to be found out, 2 wrong usage"
+);
+
+const REJECTS_HELP: &str = concat!(
+    "\
+Values of columns that the contract classifies restricted or confidential are masked as ***, with those derived from \
+them and those of fields that no column names. Where values cannot be told apart (no JSON object, no contract of the \
+dataset, not UTF-8), the record is hidden, and so is the warehouse's own text about a row that it refused. A contract \
+without classified columns masks and hides nothing.\n
+Environment:
+  QUARANTINE_BUCKET       bucket of the rejects; only the role penstock-<stage>-quarantine-reader may read it
+",
+    aws_environment!(),
+    "\n
+Exit codes: 0 also when there are rejects, 1 when the bucket or a part of it cannot be read, 2 wrong usage"
+);
+
+const SQL_HELP: &str = concat!(
+    "\
+NULL is printed as NULL, or null with --json. With --json integers, doubles and booleans are JSON's own, all other \
+values are texts, so that no decimal loses digits.\n
+Environment:
+",
+    warehouse_environment!(),
+    "  DATABASE                database to run in [default: dev]\n",
+    aws_environment!(),
+);
 
 /// Which contracts.
 #[derive(Debug, Args)]
@@ -78,6 +152,77 @@ pub struct MigrateArgs {
     pub dry_run: bool,
 }
 
+/// What to account for.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Contracts.
+    #[command(flatten)]
+    pub contracts: CheckArgs,
+    /// Only this dataset; may be given more than once
+    #[arg(long = "dataset", value_name = "NAME")]
+    pub datasets: Vec<String>,
+    /// Count only files whose receipt was written within this time, such as 90m, 12h or 7d [default: all]
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub since: Option<Since>,
+}
+
+/// Which rejects, and how they are shown.
+#[derive(Debug, Args)]
+pub struct RejectsArgs {
+    /// Contracts.
+    #[command(flatten)]
+    pub contracts: CheckArgs,
+    /// Only this dataset, _unknown for what belongs to none; may be given more than once
+    #[arg(long = "dataset", value_name = "NAME")]
+    pub datasets: Vec<String>,
+    /// Only rejects whose source holds this text
+    #[arg(long, value_name = "TEXT")]
+    pub source: Option<String>,
+    /// Print at most this many rejects, 0 for all; the summary counts all in any case
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
+    /// Print the quarantine's own lines, one JSON object each, without a summary
+    #[arg(long)]
+    pub json: bool,
+    /// Print classified values and what cannot be masked
+    #[arg(long)]
+    pub show_classified: bool,
+}
+
+/// What to run.
+#[derive(Debug, Args)]
+pub struct SqlArgs {
+    /// One SQL statement
+    #[arg(value_name = "QUERY")]
+    pub query: String,
+    /// Print one JSON object a row
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A time back from now, as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Since {
+    /// As written, such as `7d`.
+    pub text: String,
+    /// How long.
+    pub time: Duration,
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    let wrong = || "a whole number above 0 and m, h or d, such as 90m, 12h or 7d".to_owned();
+    let (number, unit) = text.split_at(text.floor_char_boundary(text.len().saturating_sub(1)));
+    let seconds: u64 = match unit {
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let digits = number.bytes().all(|b| b.is_ascii_digit());
+    let number = number.parse::<u32>().ok().filter(|n| digits && *n > 0).ok_or_else(wrong)?;
+    Ok(Since { text: text.to_owned(), time: Duration::from_secs(u64::from(number) * seconds) })
+}
+
 fn role(name: &str) -> Result<GrantRole, String> {
     GrantRole::new(name).ok_or_else(|| {
         "an IAM role's name is 1 to 64 of letters, digits and +=,.@_- (the name after the last / of its ARN)".into()
@@ -100,6 +245,15 @@ mod tests {
         let cli = Cli::try_parse_from(["penstock", "check"]).unwrap();
         let Command::Check(args) = cli.command else { panic!("{cli:?}") };
         assert_eq!(args.paths, [PathBuf::from("infra/contracts")]);
+    }
+
+    #[test]
+    fn a_time_back_is_a_number_and_a_unit() {
+        let seconds = |text| since(text).map(|since| since.time.as_secs()).ok();
+        assert_eq!(["90m", "12h", "7d"].map(seconds), [Some(5_400), Some(43_200), Some(604_800)]);
+        for wrong in ["", "d", "7", "0d", "-1d", "+1d", "1.5h", "7w", "7é", "99999999999d"] {
+            assert_eq!(seconds(wrong), None, "{wrong:?}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use penstock_aws::warehouse::{ExecuteError, Warehouse};
 use penstock_core::contract::PhysicalType;
 use penstock_core::sql::{Ident, Literal, SERVICE_SCHEMA};
 
-use crate::failure::{Failure, without_debug};
+use crate::failure::Failure;
 use crate::statement::{Kind, Statement};
 
 /// How the names of ledgers begin.
@@ -185,7 +185,7 @@ fn cannot_read(database: &str, sql: &str, error: &ExecuteError) -> Failure {
     Failure::refused(match error {
         ExecuteError::Failed(text) => format!("database {database}: {text}\n  statement: {sql}"),
         ExecuteError::Api(error) => {
-            format!("the warehouse cannot be asked: {}", without_debug(&error.to_string()))
+            format!("the warehouse cannot be asked: {}", error)
         }
     })
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
 
+use crate::printable::printable;
+
 /// The exit code of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -62,25 +64,11 @@ impl Failure {
         };
         for text in texts {
             // Without a standard error nobody can be told; the exit code still is.
-            writeln!(err, "error: {text}").ok();
+            let lines: Vec<_> = text.lines().map(printable).collect();
+            writeln!(err, "error: {}", lines.join("\n")).ok();
         }
         exit
     }
-}
-
-/// How the debug forms begin with which the SDK ends its texts.
-const DEBUG_FORMS: [&str; 5] = [
-    " (ConstructionFailure(",
-    " (DispatchFailure(",
-    " (ResponseError(",
-    " (ServiceError(",
-    " (TimeoutError(",
-];
-
-/// An SDK's text as a person reads it.
-pub fn without_debug(text: &str) -> &str {
-    let end = DEBUG_FORMS.iter().filter_map(|form| text.find(form)).min();
-    end.and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 impl From<std::io::Error> for Failure {
@@ -107,11 +95,9 @@ mod tests {
     }
 
     #[test]
-    fn people_are_spared_the_debug_form_of_sdk_errors() {
-        let text =
-            "ExecuteStatement: dispatch failure: refused (DispatchFailure(DispatchFailure { source: x }))";
-        assert_eq!(without_debug(text), "ExecuteStatement: dispatch failure: refused");
-        assert_eq!(without_debug("ERROR: (none)"), "ERROR: (none)");
+    fn what_others_say_cannot_control_a_terminal() {
+        let failure = Failure::refused("ERROR: \u{1b}[2J\n  statement: x");
+        assert_eq!(told(&failure).0, "error: ERROR: \\u001b[2J\n  statement: x\n");
     }
 
     #[test]

@@ -5,23 +5,35 @@
 //! | `check` | says whether contracts can be used, and what of them has no effect | files |
 //! | `ddl` | prints the SQL that makes a warehouse ready for them | files |
 //! | `migrate` | runs that SQL, where it is not done yet | files, a warehouse |
+//! | `status` | holds receipts and ledgers to what they must add up to | files, the work bucket, a warehouse |
+//! | `rejects` | prints what is in quarantine, classified values masked | files, the quarantine bucket |
+//! | `sql` | runs one statement and prints its result | a warehouse |
 //!
-//! What a contract means is penstock-core's; this crate reads files, asks the warehouse and tells people.
+//! What a contract means is penstock-core's; this crate reads files, asks the warehouse and buckets, and tells
+//! people.
 
 mod args;
+mod bucket;
 mod catalog;
 mod check;
+mod clients;
 mod compare;
 mod contracts;
 mod ddl;
 mod failure;
 mod lint;
 mod migrate;
+mod printable;
+mod rejects;
+mod sql;
 mod statement;
+mod status;
+mod table;
 
 use std::io::Write;
 
 pub use args::{Cli, Command};
+pub use clients::{Clients, Connect};
 pub use failure::Exit;
 
 /// Lookup of environment variables.
@@ -29,10 +41,24 @@ pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Runs a command. Results go to `out`, what went wrong to `err`; only the report of `check` is one of its results.
 pub async fn run(cli: Cli, env: Env<'_>, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+    run_with(cli, env, Connect::FromEnvironment, out, err).await
+}
+
+/// Runs a command with clients that are there already.
+pub async fn run_with(
+    cli: Cli,
+    env: Env<'_>,
+    connect: Connect,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Exit {
     let done = match cli.command {
         Command::Check(args) => check::run(&args.paths, out),
         Command::Ddl(args) => ddl::run(&args, env, out),
-        Command::Migrate(args) => migrate::run(&args, env, out).await,
+        Command::Migrate(args) => migrate::run(&args, env, connect, out).await,
+        Command::Status(args) => status::run(&args, env, connect, out).await,
+        Command::Rejects(args) => rejects::run(&args, env, connect, out, err).await,
+        Command::Sql(args) => sql::run(&args, env, connect, out).await,
     };
     match done {
         Ok(exit) => exit,

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use penstock_aws::vars::Vars;
-use penstock_aws::warehouse::{Compute, ExecuteError, TableHome, Warehouse, WarehouseTarget};
+use penstock_aws::warehouse::{Compute, ExecuteError, TableHome, Warehouse};
 use penstock_core::sql::{GrantRole, Ident};
 
 use crate::Env;
 use crate::args::MigrateArgs;
 use crate::catalog::Catalog;
 use crate::check::counted;
+use crate::clients::{Connect, warehouse_target};
 use crate::compare;
 use crate::contracts::Contracts;
-use crate::failure::{Exit, Failure, without_debug};
+use crate::failure::{Exit, Failure};
 use crate::statement::{Database, Kind, Statement};
 
 /// What is done about a statement.
@@ -85,14 +85,15 @@ struct Plan<'a> {
 }
 
 /// Migrates the warehouse that the environment names.
-pub async fn run(args: &MigrateArgs, env: Env<'_>, out: &mut dyn Write) -> Result<Exit, Failure> {
+pub async fn run(
+    args: &MigrateArgs,
+    env: Env<'_>,
+    connect: Connect,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
     let contracts = Contracts::read(&args.what.contracts.paths)?;
     let contracts = contracts.usable()?;
-    let target = WarehouseTarget::from_vars(&Vars::new(env)).map_err(|error| {
-        Failure::usage(format!(
-            "{error}: name the warehouse with WORKGROUP_NAME (serverless) or CLUSTER_IDENTIFIER (provisioned)"
-        ))
-    })?;
+    let target = warehouse_target(env)?;
     let databases = Database::group(&contracts, env, |contract| {
         TableHome::database(contract, env).map_err(Failure::usage)
     })?;
@@ -100,7 +101,7 @@ pub async fn run(args: &MigrateArgs, env: Env<'_>, out: &mut dyn Write) -> Resul
         Compute::Workgroup(name) => format!("workgroup {name}"),
         Compute::Cluster(id) => format!("cluster {id}"),
     };
-    let warehouse = connect(target).await?;
+    let warehouse = connect.clients().await?.warehouse(target);
     let plans = plan(&warehouse, databases, &args.what.roles).await?;
     let (started, mut counts) = (Instant::now(), Counts::default());
     for plan in &plans {
@@ -115,16 +116,6 @@ pub async fn run(args: &MigrateArgs, env: Env<'_>, out: &mut dyn Write) -> Resul
         false => writeln!(out, "{contracts} migrated in {}: {counts}", shown_time(started.elapsed()))?,
     }
     Ok(Exit::Ok)
-}
-
-async fn connect(target: WarehouseTarget) -> Result<Warehouse, Failure> {
-    let config = penstock_aws::sdk_config().await;
-    if config.region().is_none() {
-        return Err(Failure::usage(
-            "no AWS region is set: set AWS_REGION, or AWS_PROFILE to a profile that has one",
-        ));
-    }
-    Ok(Warehouse::new(aws_sdk_redshiftdata::Client::new(&config), target))
 }
 
 /// Reads what is there and says what is to be done; a table that differs is refused.
@@ -239,7 +230,7 @@ fn not_run(statement: &Statement, error: &ExecuteError) -> Failure {
         "{} {}: {}\n  statement: {}\n  what was created before it stays; run again once the cause is mended",
         statement.kind,
         statement.object,
-        without_debug(&error.to_string()),
+        error,
         statement.first_line()
     ))
 }

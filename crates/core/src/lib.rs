@@ -8,6 +8,7 @@
 //! - [`ident`]: identity and order; [`reject`]: why a record is no row
 //! - [`queue`]: rows into messages and back; [`chunk`]: lists cut by count and bytes
 //! - [`sql`]: DDL and the load transaction; [`quarantine`] and [`receipt`]: what is written about an object
+//! - [`mask`]: a raw record as people may see it
 //!
 //! This crate must not know: tokio, any AWS SDK, the environment, the clock, randomness, files.
 
@@ -16,6 +17,7 @@ pub mod contract;
 pub mod decode;
 pub mod ident;
 pub mod ingest;
+pub mod mask;
 pub mod object;
 pub mod quarantine;
 pub mod queue;

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_s3::error::DisplayErrorContext;
 use aws_sdk_s3::primitives::ByteStream;
-use penstock_aws::Invocation;
 use penstock_aws::fetch::{Fetch, Fetched, fetch};
+use penstock_aws::{Invocation, answered};
 use penstock_core::decode::{Broken, Limits};
 use penstock_core::ident;
 use penstock_core::ingest::{Batch, Ingest, over_rejected_fraction};
@@ -161,7 +160,7 @@ impl App {
             .send()
             .await
             .map(|_| ())
-            .map_err(|error| fail(DisplayErrorContext(&error).to_string()))
+            .map_err(|error| fail(answered(&error)))
     }
 }
 

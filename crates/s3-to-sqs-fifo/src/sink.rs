@@ -6,7 +6,7 @@ use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::{BuildError, DisplayErrorContext};
+use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use penstock_core::chunk::{ChunkLimits, first_chunk};
 use penstock_core::queue::Message;
@@ -117,10 +117,8 @@ impl<'a> Sink<'a> {
         });
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let request = self.sqs.send_message_batch().queue_url(self.queue_url).set_entries(Some(entries));
-        let answer = request
-            .send()
-            .await
-            .map_err(|error| SendError::Request(DisplayErrorContext(&error).to_string()))?;
+        let answer =
+            request.send().await.map_err(|error| SendError::Request(penstock_aws::answered(&error)))?;
         let accepted: HashSet<&str> = answer.successful().iter().map(|entry| entry.id()).collect();
         let mut last_code = None;
         let mut again = Vec::new();

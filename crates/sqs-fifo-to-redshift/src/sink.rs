@@ -186,6 +186,7 @@ impl Sink {
             LoadEnd::Failed { fault: Fault::Data, message } => Ok(Ended::Refused(message)),
             LoadEnd::Failed { fault, .. } => {
                 if fault == Fault::OutOfBalance {
+                    settled.add("LoadsOutOfBalance", 1);
                     tracing::error!(dataset, load_id, "load is out of balance and was rolled back");
                 }
                 Err(Error::Load(fault))
@@ -236,7 +237,7 @@ impl Sink {
                     tracing::warn!(count = answer.failed().len(), "visibility of messages was not shortened")
                 }
                 Err(error) => {
-                    let error = aws_sdk_sqs::error::DisplayErrorContext(&error).to_string();
+                    let error = penstock_aws::answered(&error);
                     tracing::warn!(error, service = SERVICE, "visibility of messages was not shortened");
                 }
             }

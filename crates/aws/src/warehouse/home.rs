@@ -4,7 +4,7 @@ use penstock_core::contract::{Contract, TemplateError};
 use penstock_core::sql::{Ident, IdentError};
 
 /// The database where no contract and no `DATABASE` names one.
-const DEFAULT_DATABASE: &str = "dev";
+pub const DEFAULT_DATABASE: &str = "dev";
 
 /// Database and schema of a target table.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,22 +27,22 @@ fn a_line_is_an_embedded_metric_of_one_dataset() {
                     "Timestamp": 1_767_323_045_000_u64,
                     "CloudWatchMetrics": [{
                         "Namespace": "Penstock",
-                        "Dimensions": [["service", "dataset"]],
+                        "Dimensions": [["function_name", "dataset"], ["function_name"]],
                         "Metrics": [{"Name": "Objects", "Unit": "Count"}, {"Name": "Rows", "Unit": "Count"}],
                     }],
                 },
-                "service": "reader", "dataset": "t", "Objects": 0, "Rows": 5,
+                "service": "reader", "function_name": "local", "dataset": "t", "Objects": 0, "Rows": 5,
             }),
             json!({
                 "_aws": {
                     "Timestamp": 1_767_323_045_000_u64,
                     "CloudWatchMetrics": [{
                         "Namespace": "Penstock",
-                        "Dimensions": [["service", "dataset"]],
+                        "Dimensions": [["function_name", "dataset"], ["function_name"]],
                         "Metrics": [{"Name": "Rows", "Unit": "Count"}],
                     }],
                 },
-                "service": "reader", "dataset": "u", "Rows": 1,
+                "service": "reader", "function_name": "local", "dataset": "u", "Rows": 1,
             }),
         ]
     );
@@ -67,8 +67,8 @@ fn no_line_has_more_than_a_hundred_metrics_and_none_is_lost() {
     for line in metrics.lines() {
         let own = line["_aws"]["CloudWatchMetrics"][0]["Metrics"].as_array().unwrap();
         assert!(own.len() <= 100);
-        // The members are the metrics, `_aws` and the two dimensions, and nothing else.
-        assert_eq!(line.as_object().unwrap().len(), own.len() + 3);
+        // The members are the metrics, `_aws`, the service and the two dimensions, and nothing else.
+        assert_eq!(line.as_object().unwrap().len(), own.len() + 4);
         for metric in own {
             let name = metric["Name"].as_str().unwrap();
             seen.insert(name.to_owned(), line[name].as_u64().unwrap());

@@ -103,14 +103,19 @@ impl Db {
 
     /// The warehouse as an access key sees it.
     pub fn warehouse(&self, access_key: &str) -> Warehouse {
+        let compute = Compute::Workgroup("local".into());
+        Warehouse::new(self.client(access_key), WarehouseTarget { compute, secret_arn: None })
+    }
+
+    /// The Data API as an access key calls it.
+    pub fn client(&self, access_key: &str) -> Client {
         let config = aws_sdk_redshiftdata::Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("eu-central-1"))
             .credentials_provider(Credentials::new(access_key, "secret", None, None, "test"))
             .endpoint_url(self.server.endpoint())
             .build();
-        let compute = Compute::Workgroup("local".into());
-        Warehouse::new(Client::from_conf(config), WarehouseTarget { compute, secret_arn: None })
+        Client::from_conf(config)
     }
 
     /// Runs a statement as the administrator.

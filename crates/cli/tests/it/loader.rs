@@ -14,13 +14,14 @@ use crate::common::{Db, TRANSACTIONS, contracts, db};
 const RECORD: &str = r#"{"transaction_id":"t1","account_id":"a1","amount":"12.50","currency":"EUR",
     "booked_at":"2026-01-02T03:04:05Z","merchant":{"name":"m"},"status":"booked"}"#;
 
-async fn load(db: &Db, access_key: &str) -> LoadEnd {
+/// One record, loaded as an access key.
+pub async fn load(db: &Db, access_key: &str) -> LoadEnd {
     let contract = Arc::new(Contract::parse(TRANSACTIONS).unwrap());
     let checker = Checker::compile(Arc::clone(&contract)).unwrap();
     let source = "s3://landing/queue/transactions/a.json".to_owned();
     let origin = Origin { source: source.clone(), object_id: ident::stable_id(["object"]), source_ms: 1 };
     let checked = checker.check(RECORD.as_bytes(), &origin, 0).unwrap();
-    let load_id = ident::stable_id(["load"]);
+    let load_id = ident::stable_id(["load", &db.name]);
     let load = FifoLoad {
         contract: &contract,
         schema: &Ident::new("tgt").unwrap(),

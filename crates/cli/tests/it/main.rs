@@ -5,9 +5,13 @@
     reason = "a test may panic; clippy.toml allows it only inside #[test] functions"
 )]
 
+mod buckets;
 mod check;
 mod common;
 mod ddl;
 mod loader;
 mod migrate;
+mod rejects;
+mod sql;
+mod status;
 mod tables;

@@ -1,0 +1,107 @@
+//! Lists and opens the objects of a bucket, and tells in one line why that cannot be done. Writes nothing.
+
+use std::fmt;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+
+use penstock_aws::answered;
+
+/// A bucket to read.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    s3: Client,
+    name: String,
+}
+
+/// An object of a listing.
+#[derive(Debug)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// When it was written.
+    pub modified: Option<DateTime>,
+}
+
+/// What S3 does not give.
+#[derive(Debug)]
+pub struct BucketError {
+    place: String,
+    code: Option<String>,
+    message: String,
+}
+
+impl BucketError {
+    fn new<E, R>(place: String, error: &SdkError<E, R>) -> Self
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+        R: fmt::Debug + 'static,
+    {
+        Self { place, code: error.code().map(str::to_owned), message: answered(error) }
+    }
+
+    /// Whether the caller may not read it.
+    pub fn is_denied(&self) -> bool {
+        self.code.as_deref() == Some("AccessDenied")
+    }
+
+    /// Whether the object was removed since it was listed.
+    pub fn is_gone(&self) -> bool {
+        // The SDK calls a 404 without a body NotFound.
+        matches!(self.code.as_deref(), Some("NoSuchKey" | "NotFound"))
+    }
+}
+
+impl fmt::Display for BucketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.message)
+    }
+}
+
+impl Bucket {
+    /// A bucket by name.
+    pub fn new(s3: Client, name: String) -> Self {
+        Self { s3, name }
+    }
+
+    /// `s3://bucket/key`.
+    pub fn uri(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.name)
+    }
+
+    /// The objects under a prefix, keys in order.
+    pub fn list(&self, prefix: String) -> Pages<'_> {
+        Pages { bucket: self, prefix, next: Some(None) }
+    }
+
+    /// An object's content.
+    pub async fn get(&self, key: &str) -> Result<ByteStream, BucketError> {
+        let answer = self.s3.get_object().bucket(&self.name).key(key).send().await;
+        answer.map(|answer| answer.body).map_err(|error| BucketError::new(self.uri(key), &error))
+    }
+}
+
+/// Pages of a listing.
+#[derive(Debug)]
+pub struct Pages<'a> {
+    bucket: &'a Bucket,
+    prefix: String,
+    /// Token of the next page; none after the last one, an empty one before the first.
+    next: Option<Option<String>>,
+}
+
+impl Pages<'_> {
+    /// The next page; none after the last one.
+    pub async fn next(&mut self) -> Result<Option<Vec<Listed>>, BucketError> {
+        let Some(token) = self.next.take() else { return Ok(None) };
+        let Bucket { s3, name } = self.bucket;
+        let request = s3.list_objects_v2().bucket(name).prefix(&self.prefix).set_continuation_token(token);
+        let answer = request.send().await;
+        let answer = answer.map_err(|error| BucketError::new(self.bucket.uri(&self.prefix), &error))?;
+        self.next = answer.next_continuation_token.filter(|token| !token.is_empty()).map(Some);
+        let objects = answer.contents.unwrap_or_default().into_iter();
+        let listed = objects.filter_map(|own| Some(Listed { key: own.key?, modified: own.last_modified }));
+        Ok(Some(listed.collect()))
+    }
+}

@@ -1,0 +1,63 @@
+//! The AWS clients of a command, made once. Asks no service.
+
+use penstock_aws::vars::Vars;
+use penstock_aws::warehouse::{Warehouse, WarehouseTarget};
+
+use crate::Env;
+use crate::failure::Failure;
+
+/// Clients of what commands ask.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// Receipts and quarantine.
+    pub s3: aws_sdk_s3::Client,
+    /// The queue.
+    pub sqs: aws_sdk_sqs::Client,
+    /// The warehouse's Data API.
+    pub redshift: aws_sdk_redshiftdata::Client,
+}
+
+/// Where a command gets its clients, once its arguments and settings are known to be right.
+#[derive(Debug, Clone)]
+pub enum Connect {
+    /// From the environment, as AWS tools do.
+    FromEnvironment,
+    /// They are there.
+    With(Box<Clients>),
+}
+
+impl Connect {
+    /// The clients; without a region there are none.
+    pub async fn clients(self) -> Result<Clients, Failure> {
+        if let Self::With(clients) = self {
+            return Ok(*clients);
+        }
+        let config = penstock_aws::sdk_config().await;
+        if config.region().is_none() {
+            return Err(Failure::usage(
+                "no AWS region is set: set AWS_REGION, or AWS_PROFILE to a profile that has one",
+            ));
+        }
+        Ok(Clients {
+            s3: penstock_aws::s3_client(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
+            redshift: aws_sdk_redshiftdata::Client::new(&config),
+        })
+    }
+}
+
+impl Clients {
+    /// The warehouse at its target.
+    pub fn warehouse(&self, target: WarehouseTarget) -> Warehouse {
+        Warehouse::new(self.redshift.clone(), target)
+    }
+}
+
+/// The warehouse that the environment names.
+pub fn warehouse_target(env: Env<'_>) -> Result<WarehouseTarget, Failure> {
+    WarehouseTarget::from_vars(&Vars::new(env)).map_err(|error| {
+        Failure::usage(format!(
+            "{error}: name the warehouse with WORKGROUP_NAME (serverless) or CLUSTER_IDENTIFIER (provisioned)"
+        ))
+    })
+}
