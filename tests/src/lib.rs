@@ -1,10 +1,12 @@
-//! What the flow tests share: a local AWS, a Lambda Runtime API that runs the real function binaries,
+//! What the flow tests share: a local AWS, a Lambda Runtime API that runs the real function binaries, deployed stages,
 //! and the event files. It knows the functions by the name of their binary only.
 
+pub mod deployed;
 mod events;
 mod ministack;
 mod paths;
 mod process;
+mod results;
 mod route;
 mod runtime_api;
 mod s3;
@@ -16,6 +18,7 @@ mod wait;
 pub use events::EventFile;
 pub use ministack::{Auth, MiniStack, REGION};
 pub use paths::{target_dir, tool, workspace_root};
+pub use results::Results;
 pub use route::{LOADER, READER, Route, contracts_with, failures, warehouse};
 pub use runtime_api::{Bootstrap, FunctionError};
 pub use s3::Bucket;

@@ -1,6 +1,7 @@
 //! The local AWS: a MiniStack of this test's own on a free loopback port.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -44,6 +45,12 @@ impl MiniStack {
     pub async fn shared() -> anyhow::Result<&'static Self> {
         static SHARED: OnceCell<MiniStack> = OnceCell::const_new();
         SHARED.get_or_try_init(|| Self::start(Auth::Off)).await
+    }
+
+    /// The MiniStack with IAM enforced that all tests of one test binary share. Take unique names.
+    pub async fn enforced() -> anyhow::Result<&'static Self> {
+        static ENFORCED: OnceCell<MiniStack> = OnceCell::const_new();
+        ENFORCED.get_or_try_init(|| Self::start(Auth::Enforced)).await
     }
 
     /// Starts a MiniStack and waits until it answers.
@@ -100,6 +107,28 @@ impl MiniStack {
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Its folder; the programs of functions that run inside lie in it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.process.scratch()
+    }
+
+    /// Events that buckets have put into a queue so far. They come a moment after the answer to whoever put the
+    /// object.
+    #[must_use]
+    pub fn notified(&self, queue_name: &str) -> usize {
+        let delivered = format!("S3 notification → SQS {queue_name}");
+        self.process.count_lines(|line| line.ends_with(&delivered))
+    }
+
+    /// What MiniStack itself warned of so far in a stage.
+    #[must_use]
+    pub fn warnings(&self, stage: &str) -> Vec<String> {
+        let is_warning = |line: &String| line.contains(" WARNING [") || line.contains(" ERROR [");
+        let own = format!("penstock-{stage}-");
+        self.logs().into_iter().filter(|line| is_warning(line) && line.contains(&own)).collect()
     }
 
     /// What MiniStack printed so far.

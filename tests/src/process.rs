@@ -7,7 +7,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -36,6 +36,7 @@ kill -KILL 0
 /// A running child with its output. Dropping it kills the child's whole process group.
 #[derive(Debug)]
 pub(crate) struct Process {
+    scratch: PathBuf,
     lifeline: Mutex<Option<ChildStdin>>,
     supervisor: Mutex<Child>,
     output: Arc<Output>,
@@ -70,14 +71,25 @@ impl Process {
             .spawn()
             .with_context(|| format!("{} does not start", program.display()))?;
         // From here on the supervisor owns the folder: a static's TempDir would never be dropped.
-        let _scratch = scratch.keep();
+        let scratch = scratch.keep();
         let lifeline = supervisor.stdin.take().context("the supervisor has no standard input")?;
         let stdout = supervisor.stdout.take().context("the supervisor has no standard output")?;
         let stderr = supervisor.stderr.take().context("the supervisor has no standard error")?;
         let output = Arc::new(Output { lines: Mutex::default(), open: watch::Sender::new(2) });
         collect(stdout, Arc::clone(&output));
         collect(stderr, Arc::clone(&output));
-        Ok(Self { lifeline: Mutex::new(Some(lifeline)), supervisor: Mutex::new(supervisor), output })
+        let (lifeline, supervisor) = (Mutex::new(Some(lifeline)), Mutex::new(supervisor));
+        Ok(Self { scratch, lifeline, supervisor, output })
+    }
+
+    /// The folder that it works in, and that is removed when it ends.
+    pub(crate) fn scratch(&self) -> &Path {
+        &self.scratch
+    }
+
+    /// How many lines of its output so far are such ones.
+    pub(crate) fn count_lines(&self, is_wanted: impl Fn(&str) -> bool) -> usize {
+        lock(&self.output.lines).iter().filter(|line| is_wanted(line)).count()
     }
 
     /// What the child wrote to stdout and stderr so far, line by line.

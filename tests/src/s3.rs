@@ -2,12 +2,16 @@
 
 use anyhow::Context;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::Credentials;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
     Event, FilterRule, FilterRuleName, NotificationConfiguration, NotificationConfigurationFilter,
     QueueConfiguration, S3KeyFilter,
 };
 
+use serde_json::Value;
+
+use crate::events::EventFile;
 use crate::sqs::Queue;
 
 /// A bucket with the few verbs that tests need; the rest goes through `client`.
@@ -25,12 +29,28 @@ impl Bucket {
         Ok(Self { client, name })
     }
 
+    /// The same bucket for somebody else.
+    #[must_use]
+    pub fn seen_by(&self, credentials: Credentials) -> Self {
+        let config = self.client.config().to_builder().credentials_provider(credentials).build();
+        Self { client: Client::from_conf(config), name: self.name.clone() }
+    }
+
     /// Puts an object; answers its ETag without the quotes, as notifications carry it.
     pub async fn put(&self, key: &str, body: impl Into<Vec<u8>>) -> anyhow::Result<String> {
         let body = ByteStream::from(body.into());
         let put = self.client.put_object().bucket(&self.name).key(key).body(body).send().await;
         let put = put.with_context(|| format!("putting s3://{}/{key}", self.name))?;
         Ok(put.e_tag().unwrap_or_default().trim_matches('"').to_owned())
+    }
+
+    /// Puts an object and gives its event, as it stands in an SQS batch.
+    pub async fn put_for_event(&self, key: &str, body: impl Into<Vec<u8>>) -> anyhow::Result<Value> {
+        let body = body.into();
+        let size = body.len();
+        let etag = self.put(key, body).await?;
+        let event = EventFile::load("sqs-s3-put.json")?.in_bucket(&self.name).with_key(key);
+        Ok(event.with_object(key, size, &etag).json().clone())
     }
 
     /// The bytes of an object.

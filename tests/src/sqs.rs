@@ -1,6 +1,7 @@
 //! A queue of the local SQS, and the part that Lambda's event source mapping plays between it and a function.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use aws_sdk_sqs::Client;
@@ -57,7 +58,18 @@ impl Queue {
         }
         let created = create.send().await.with_context(|| format!("creating queue {name}"))?;
         let url = created.queue_url().context("a created queue has a URL")?.to_owned();
-        let arn = attribute(&client, &url, QueueAttributeName::QueueArn).await?;
+        Self::at(client, url).await
+    }
+
+    /// The queue of this name, which somebody else made.
+    pub async fn named(client: Client, name: &str) -> anyhow::Result<Self> {
+        let got = client.get_queue_url().queue_name(name).send().await;
+        let url = got.with_context(|| format!("looking for queue {name}"))?.queue_url().map(str::to_owned);
+        Self::at(client, url.context("a queue has a URL")?).await
+    }
+
+    async fn at(client: Client, url: String) -> anyhow::Result<Self> {
+        let arn = attributes(&client, &url, [QueueAttributeName::QueueArn]).await?.concat();
         Ok(Self { client, url, arn })
     }
 
@@ -110,13 +122,18 @@ impl Queue {
         };
         let (back, done): (Vec<_>, Vec<_>) = batch.receipts.iter().partition(|(id, _)| failed.contains(*id));
         self.delete(&done).await?;
-        self.give_back(&back).await?;
+        self.hide(&back, 0).await?;
         Ok(failed)
     }
 
     /// What Lambda does after an invocation that failed as a whole.
     pub async fn fail(&self, batch: SqsBatch) -> anyhow::Result<()> {
-        self.give_back(&batch.receipts.iter().collect::<Vec<_>>()).await
+        self.hide(&batch.receipts.iter().collect::<Vec<_>>(), 0).await
+    }
+
+    /// Keeps the messages of a batch out of sight for that long from now.
+    pub async fn keep(&self, batch: &SqsBatch, time: Duration) -> anyhow::Result<()> {
+        self.hide(&batch.receipts.iter().collect::<Vec<_>>(), i32::try_from(time.as_secs())?).await
     }
 
     /// Receives and deletes until the queue gives nothing more; the bodies in the order of delivery. Messages
@@ -136,11 +153,13 @@ impl Queue {
 
     /// Visible and invisible messages.
     pub async fn depth(&self) -> anyhow::Result<u64> {
-        let visible = QueueAttributeName::ApproximateNumberOfMessages;
-        let invisible = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
-        let visible: u64 = attribute(&self.client, &self.url, visible).await?.parse()?;
-        let invisible: u64 = attribute(&self.client, &self.url, invisible).await?.parse()?;
-        Ok(visible + invisible)
+        let counts = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        // Both at once: a message that came back between two looks would be in neither.
+        let counts = attributes(&self.client, &self.url, counts).await?;
+        counts.iter().map(|count| Ok(count.parse::<u64>()?)).sum()
     }
 
     async fn receive_messages(&self, max: i32) -> anyhow::Result<Vec<Message>> {
@@ -182,10 +201,10 @@ impl Queue {
         Ok(())
     }
 
-    async fn give_back(&self, messages: &[(&String, &String)]) -> anyhow::Result<()> {
+    async fn hide(&self, messages: &[(&String, &String)], seconds: i32) -> anyhow::Result<()> {
         let entries = messages.iter().map(|(id, receipt)| {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(*id);
-            entry.receipt_handle(*receipt).visibility_timeout(0).build()
+            entry.receipt_handle(*receipt).visibility_timeout(seconds).build()
         });
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         if entries.is_empty() {
@@ -193,17 +212,24 @@ impl Queue {
         }
         let change = self.client.change_message_visibility_batch().queue_url(&self.url);
         let changed = change.set_entries(Some(entries)).send().await;
-        let changed = changed.with_context(|| format!("giving back to {}", self.url))?;
-        ensure!(changed.failed().is_empty(), "not given back: {:?}", changed.failed());
+        let changed = changed.with_context(|| format!("changing the visibility in {}", self.url))?;
+        ensure!(changed.failed().is_empty(), "visibility not changed: {:?}", changed.failed());
         Ok(())
     }
 }
 
-async fn attribute(client: &Client, url: &str, name: QueueAttributeName) -> anyhow::Result<String> {
-    let get = client.get_queue_attributes().queue_url(url).attribute_names(name.clone()).send().await;
-    let got = get.with_context(|| format!("reading the attributes of {url}"))?;
-    let value = got.attributes().and_then(|attributes| attributes.get(&name));
-    Ok(value.with_context(|| format!("{url} has no {name}"))?.clone())
+async fn attributes<const N: usize>(
+    client: &Client,
+    url: &str,
+    names: [QueueAttributeName; N],
+) -> anyhow::Result<Vec<String>> {
+    let get = client.get_queue_attributes().queue_url(url).set_attribute_names(Some(names.to_vec()));
+    let got = get.send().await.with_context(|| format!("reading the attributes of {url}"))?;
+    let value = |name| {
+        let value = got.attributes().and_then(|attributes| attributes.get(&name));
+        value.cloned().with_context(|| format!("{url} has no {name}"))
+    };
+    names.into_iter().map(value).collect()
 }
 
 /// The reported ids; None when the report itself is not valid, which fails the whole batch.

@@ -26,7 +26,7 @@ async fn file(body: impl Into<Vec<u8>>, rules: &[(&str, &str)], rows: i64) {
         assert!(!text(&line["rules"][0]["reason"]).is_empty());
     }
     assert_eq!(route.number("SELECT COUNT(*) FROM tgt.transactions").await.unwrap(), rows);
-    route.receipts().await.unwrap();
+    route.check_quarantine().await.unwrap();
     route.check_ledger("transactions").await.unwrap();
     let values = ["tx-0000", "DE8937", "secret"];
     for log in route.reader.logs().iter().chain(&route.loader.logs()) {

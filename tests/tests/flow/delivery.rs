@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use penstock_tests::samples::{lines, transaction, with};
+use penstock_tests::samples::{AUDIT, lines, transaction, with};
 use penstock_tests::{Route, failures};
 use serde_json::json;
 
@@ -163,21 +163,3 @@ async fn a_dataset_without_a_key_keeps_equal_lines_apart_and_a_redelivered_file_
     route.load_all().await.unwrap();
     assert_eq!(route.number("SELECT COUNT(*) FROM tgt.audit").await.unwrap(), 4);
 }
-
-const AUDIT: &str = r"apiVersion: v3.1.0
-kind: DataContract
-id: audit
-version: 1.0.0
-status: active
-servers:
-  - {server: landing, type: s3, location: 's3://${LANDING_BUCKET}/queue/audit/**/*.json', format: json}
-  - server: queue
-    type: custom
-    customProperties: [{property: penstock.queueUrl, value: '${LOAD_QUEUE_URL}'}]
-schema:
-  - name: audit
-    customProperties: [{property: penstock.groupBy, value: who}]
-    properties:
-      - {name: who, logicalType: string, physicalType: varchar(16), required: true}
-      - {name: n, logicalType: integer}
-";

@@ -1,11 +1,13 @@
-//! Every file of `events/` replayed against the reader: objects that exist are delivered once, everything else is
-//! skipped, superseded or quarantined, and nothing is given back.
+//! Every file of `events/` replayed against the function that it is for. The reader: objects that exist are delivered
+//! once, everything else is skipped, superseded or quarantined, and nothing is given back. The loader: see each file.
 
 use std::collections::BTreeSet;
 
 use penstock_tests::samples::{lines, transaction};
 use penstock_tests::{EventFile, Route, failures};
 
+/// Files with messages for the loader begin like this.
+const LOADER_FILES: &str = "sqs-fifo-";
 /// Files whose events name objects that S3 does not have, or no object at all.
 const NOTHING: [&str; 8] = [
     "s3-folder.json",
@@ -18,12 +20,17 @@ const NOTHING: [&str; 8] = [
     "s3-empty-object.json",
 ];
 
+fn files(of_loader: bool) -> Vec<String> {
+    let paths = EventFile::all().unwrap().into_iter();
+    let names = paths.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
+    names.filter(|name| name.starts_with(LOADER_FILES) == of_loader).collect()
+}
+
 #[tokio::test]
-async fn every_event_file_ends_in_rows_or_in_its_reason() {
+async fn every_file_of_the_reader_ends_in_rows_or_in_its_reason() {
     let route = Route::start().await.unwrap();
     let mut expected_rows = BTreeSet::new();
-    for (i, path) in EventFile::all().unwrap().into_iter().enumerate() {
-        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+    for (i, name) in files(false).into_iter().enumerate() {
         let mut event = EventFile::load(&name).unwrap();
         if name != "s3-foreign-bucket.json" {
             event = event.in_bucket(&route.landing.name);
@@ -64,4 +71,41 @@ async fn every_event_file_ends_in_rows_or_in_its_reason() {
     assert_eq!(rules, ["unknown_bucket", "unknown_event"]);
     route.receipts().await.unwrap();
     route.check_ledger("transactions").await.unwrap();
+}
+
+/// What a file of the loader gives back, loads and quarantines.
+struct Outcome {
+    given_back: &'static [&'static str],
+    rows: &'static [&'static str],
+    rules: &'static [&'static str],
+}
+
+fn outcome(name: &str) -> Outcome {
+    let (given_back, rows, rules): (&[_], &[_], &[_]) = match name {
+        "sqs-fifo-rows.json" => (&[], &["tx-1002", "tx-1004", "tx-1010"], &[]),
+        "sqs-fifo-redelivered.json" => (&[], &["tx-1002"], &[]),
+        "sqs-fifo-newer-contract.json" => (&["0011", "0012"], &["tx-1010"], &[]),
+        "sqs-fifo-bad-row.json" => (&[], &["tx-1010"], &["too_long"]),
+        "sqs-fifo-foreign-body.json" => (&[], &["tx-1004"], &["unknown_dataset", "unknown_message"]),
+        _ => panic!("{name} is replayed by no test"),
+    };
+    Outcome { given_back, rows, rules }
+}
+
+#[tokio::test]
+async fn every_file_of_the_loader_ends_in_rows_in_its_reason_or_given_back() {
+    for name in files(true) {
+        let route = Route::start().await.unwrap();
+        let answer = route.loader.invoke(EventFile::load(&name).unwrap().json()).await.unwrap();
+        let expected = outcome(&name);
+        let given_back = failures(&answer);
+        let tails: Vec<&str> = given_back.iter().map(|id| &id[id.len() - 4..]).collect();
+        assert_eq!(tails, expected.given_back, "{name}");
+        let rows = route.lines("SELECT transaction_id FROM tgt.transactions ORDER BY 1").await.unwrap();
+        assert_eq!(rows, expected.rows, "{name}");
+        let mut rules = route.quarantined_rules().await.unwrap();
+        rules.sort();
+        assert_eq!(rules, expected.rules, "{name}");
+        route.check_ledger("transactions").await.unwrap();
+    }
 }

@@ -2,32 +2,15 @@
 
 use std::time::Duration;
 
-use penstock_tests::samples::{lines, transaction, with};
+use penstock_tests::samples::{lines, rivals, transaction};
 use penstock_tests::{Bootstrap, LOADER, READER, Route, failures, until};
 use serde_json::{Value, json};
-
-const TABLE: &str = "SELECT transaction_id, amount, status, booked_at, _row_hash, _order, _source FROM tgt.transactions ORDER BY 1";
-
-/// Three files in which keys come again, newer and older.
-fn files() -> Vec<String> {
-    let at = |n: usize, day: usize, status: &str| {
-        with(
-            transaction(n, 40),
-            json!({"booked_at": format!("2026-05-{day:02}T12:00:00Z"), "status": status}),
-        )
-    };
-    vec![
-        lines((0..300).map(|n| at(n, 10, "booked"))),
-        lines((0..300).rev().step_by(3).map(|n| at(n, 12, "refunded"))),
-        lines((0..300).step_by(2).map(|n| at(n, 5, "pending"))),
-    ]
-}
 
 #[tokio::test]
 async fn messages_committed_and_not_acknowledged_come_again_in_other_groupings_and_change_nothing() {
     let route = Route::start().await.unwrap();
     let mut events = Vec::new();
-    for (i, file) in files().into_iter().enumerate() {
+    for (i, file) in rivals(300, 40).into_iter().enumerate() {
         events.push(route.put(&format!("queue/transactions/{i}.json"), file).await.unwrap());
     }
     for event in &events {
@@ -36,13 +19,13 @@ async fn messages_committed_and_not_acknowledged_come_again_in_other_groupings_a
     let bodies = messages(&route).await;
     let expected = {
         load(&route, &bodies, 10).await;
-        route.lines(TABLE).await.unwrap()
+        route.transactions().await.unwrap()
     };
-    assert_eq!(expected.len(), 300);
+    route.check_rivals(300).await.unwrap();
     // Group order is all that the queue promises: within it, other batches, other neighbours, everything once more.
     for (batch, salt) in [(1, 3), (4, 1), (7, 5)] {
         load(&route, &regrouped(&bodies, salt), batch).await;
-        assert_eq!(route.lines(TABLE).await.unwrap(), expected, "batches of {batch}");
+        assert_eq!(route.transactions().await.unwrap(), expected, "batches of {batch}");
     }
     route.check_ledger("transactions").await.unwrap();
     // The reader's events come again too, all in one batch: the same receipts, and the same messages, which the queue
@@ -61,7 +44,7 @@ async fn messages_committed_and_not_acknowledged_come_again_in_other_groupings_a
             .unwrap();
     }
     assert!(route.load_all().await.unwrap() > 0);
-    assert_eq!(route.lines(TABLE).await.unwrap(), expected);
+    assert_eq!(route.transactions().await.unwrap(), expected);
     let inserted = route.number("SELECT SUM(n_inserted) FROM penstock.objects_transactions").await.unwrap();
     assert_eq!(inserted, 300);
     assert!(route.quarantined().await.unwrap().is_empty());

@@ -1,0 +1,159 @@
+"""The demo: a local cloud from nothing to rows, and away again. Knows the sample files and what they end as."""
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import botocore.session
+import deploy
+import local_cloud
+from botocore.config import Config
+from functions import ROOT
+from waiting import until
+
+OBJECTS = ROOT / "events" / "objects"
+PREFIX = "queue/transactions"
+FILES = ["2026-01-15-transactions.json", "2026-01-16-transactions.json"]
+WITHIN_SECONDS = 120
+ROWS = "SELECT transaction_id, status, amount, currency, booked_date, note FROM tgt.transactions ORDER BY 1"
+# What must come out: one row a key, the newest version of each.
+EXPECTED = [
+    ("tx-1001", "booked"), ("tx-1002", "refunded"), ("tx-1003", "booked"),
+    ("tx-1004", "booked"), ("tx-1008", "refunded"), ("tx-1010", "booked"),
+]  # fmt: skip
+
+
+def main() -> None:
+    """Runs every step and says how long it took."""
+    parser = argparse.ArgumentParser(prog="demo.py")
+    parser.add_argument("--took", action="append", default=[], metavar="STEP=SECONDS", help="steps done before")
+    args = parser.parse_args()
+    took = [(step, float(seconds)) for step, seconds in (own.split("=") for own in args.took)]
+    local_cloud.exit_on_signals()
+    state = Path(tempfile.mkdtemp(prefix="penstock-demo-"))
+    try:
+        run(state, took)
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
+    print("\nHow long it took")
+    for step, seconds in [*took, ("in all", sum(seconds for _, seconds in took))]:
+        print(f"  {step:<24}{seconds:6.1f} s")
+    print("\nEverything is down again, and no process is left. `make up` keeps a local cloud for you to play with.")
+
+
+def run(state: Path, took: list) -> None:
+    """The demo itself, in a local cloud of its own."""
+    cloud = local_cloud.LocalCloud(state, "demo", free_port(), free_port())
+    with contextlib.ExitStack() as stack:
+        with timed(took, "local cloud", "A local AWS with IAM, and a local Redshift"):
+            stack.enter_context(cloud)
+        with timed(took, "deploy", "The deployment, the same as to AWS"):
+            variables = local_cloud.deploy_to(cloud.endpoint, cloud.redshift, "demo", deploy.target_dir() / "ci")
+            os.environ.update(variables)
+        with timed(took, "load", "Files arrive"):
+            drop(variables, FILES)
+            settle(variables)
+        with timed(took, "again", "The first of them comes again, twice: its rows are there already"):
+            drop(variables, FILES[:1])
+            drop(variables, FILES[:1])
+            settle(variables)
+        with timed(took, "results", None):
+            show()
+        stopping = time.monotonic()
+    took.append(("down", time.monotonic() - stopping))
+
+
+@contextlib.contextmanager
+def timed(took: list, step: str, title: str | None):
+    """A step under its title."""
+    if title:
+        print(f"\n{title}", flush=True)
+    started = time.monotonic()
+    yield
+    took.append((step, time.monotonic() - started))
+
+
+def client(service: str, variables: dict[str, str]):
+    """A client of the local cloud."""
+    session = botocore.session.get_session()
+    config = Config(s3={"addressing_style": "path"})
+    endpoint = variables["AWS_ENDPOINT_URL"]
+    return session.create_client(service, region_name=variables["AWS_REGION"], endpoint_url=endpoint, config=config)
+
+
+def drop(variables: dict[str, str], names: list[str]) -> None:
+    """Puts sample files into the landing bucket."""
+    s3, bucket = client("s3", variables), variables["LANDING_BUCKET"]
+    for name in names:
+        s3.put_object(Bucket=bucket, Key=f"{PREFIX}/{name}", Body=(OBJECTS / name).read_bytes())
+        print(f"  s3://{bucket}/{PREFIX}/{name}", flush=True)
+
+
+def settle(variables: dict[str, str]) -> None:
+    """Waits until every event is read and every row is loaded."""
+    sqs = client("sqs", variables)
+    load = variables["LOAD_QUEUE_URL"]
+    events = load.replace("-load.fifo", "-s3-to-sqs-fifo")
+
+    def settled():
+        # In this order: rows of an event are in the load queue before the event leaves its own.
+        events_left, rows_left = waiting_in(sqs, events), waiting_in(sqs, load)
+        progress = f"{events_left} events and {rows_left} messages of rows on their way"
+        return events_left == 0 and rows_left == 0, progress
+
+    waited = until("loading", WITHIN_SECONDS, settled)
+    print(f"  read and loaded after {waited:.1f} s")
+
+
+def waiting_in(sqs, queue_url: str) -> int:
+    """Messages that are not acknowledged yet."""
+    names = [f"ApproximateNumberOfMessages{kind}" for kind in ("", "NotVisible", "Delayed")]
+    found = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=names)["Attributes"]
+    return sum(int(found[name]) for name in names)
+
+
+def show() -> None:
+    """Accounting, rows and rejects; what is not as it has to be is an error."""
+    print("\nThe accounting (make status)", flush=True)
+    print(penstock("status"))
+    print(f'The warehouse (make sql Q="{ROWS}")', flush=True)
+    print(penstock("sql", ROWS))
+    print("The quarantine, with the account masked, as its contract classifies it (make rejects)", flush=True)
+    print(penstock("rejects"))
+    found = [tuple(line.split("|")) for line in plain(penstock("sql", "--json", ROWS))]
+    if found != EXPECTED:
+        sys.exit(f"error: the warehouse should hold {EXPECTED}, and holds {found}")
+
+
+def plain(json_lines: str) -> list[str]:
+    """Key and status of each row."""
+    rows = [json.loads(line) for line in json_lines.splitlines()]
+    return [f"{row['transaction_id']}|{row['status']}" for row in rows]
+
+
+def penstock(*arguments: str) -> str:
+    """What the penstock command prints."""
+    command = [str(deploy.target_dir() / "ci" / "penstock"), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as own:
+        own.bind(("127.0.0.1", 0))
+        return own.getsockname()[1]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""The functions of Penstock and how one is deployed with cargo-lambda. Knows no template and no AWS account."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTRACTS = ROOT / "infra" / "contracts"
+# Holds a hash of everything that was deployed, so that the same is not deployed twice.
+FINGERPRINT = "penstock:fingerprint"
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function's size. `timeout` is in seconds; its queue's visibility timeout in foundation.yaml is 6 times that."""
+
+    name: str
+    role_output: str
+    memory_mb: int
+    timeout: int
+
+    def deployed_name(self, stage: str) -> str:
+        return f"penstock-{stage}-{self.name}"
+
+
+# In the order of deployment: rows of a contract that the loader does not know yet would wait in its queue.
+FUNCTIONS = [
+    Function("sqs-fifo-to-redshift", "SqsFifoToRedshiftRoleArn", memory_mb=512, timeout=300),
+    Function("s3-to-sqs-fifo", "S3ToSqsFifoRoleArn", memory_mb=512, timeout=300),
+]
+
+
+class DeployError(Exception):
+    """A function could not be built or deployed."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where functions go, and with what."""
+
+    stage: str
+    endpoint_url: str | None
+    variables: dict[str, str]
+    roles: dict[str, str]
+    binaries: Path
+    contracts: Path
+
+
+def deploy(lambda_client, function: Function, target: Target) -> bool:
+    """Deploys a function; False when it is deployed already, exactly like this."""
+    name, role = function.deployed_name(target.stage), target.roles[function.role_output]
+    fingerprint = fingerprint_of(function, target)
+    there = read(lambda_client, name)
+    if there and is_same(there, function, target, role, fingerprint):
+        return False
+    # A folder of its own: cargo-lambda makes the zip beside the binary, and two deployments may run at once.
+    with tempfile.TemporaryDirectory() as scratch:
+        command = cargo_lambda(function, target, role, Path(scratch))
+        refuse_missing_contracts(name, command, target.contracts)
+        run_deploy(name, command, target.contracts)
+    # cargo-lambda leaves the role of a function that is there as it is.
+    configuration = await_update(lambda_client, name)
+    if configuration["Role"] != role:
+        lambda_client.update_function_configuration(FunctionName=name, Role=role)
+        configuration = await_update(lambda_client, name)
+    lambda_client.tag_resource(Resource=configuration["FunctionArn"], Tags={FINGERPRINT: fingerprint})
+    return True
+
+
+def read(lambda_client, name: str) -> dict | None:
+    """The function as it is deployed."""
+    try:
+        return lambda_client.get_function(FunctionName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ResourceNotFoundException":
+            return None
+        raise
+
+
+def is_same(there: dict, function: Function, target: Target, role: str, fingerprint: str) -> bool:
+    """Whether code, settings and role are those wanted, also when somebody changed them by hand since."""
+    own = there["Configuration"]
+    return (
+        there.get("Tags", {}).get(FINGERPRINT) == fingerprint
+        and own["Role"] == role
+        and own["MemorySize"] == function.memory_mb
+        and own["Timeout"] == function.timeout
+        and own.get("Environment", {}).get("Variables", {}) == target.variables
+    )
+
+
+def contract_files(contracts: Path) -> list[Path]:
+    """The contracts, as the functions read them."""
+    return sorted(contracts.glob("*.odcs.yaml"))
+
+
+def fingerprint_of(function: Function, target: Target) -> str:
+    """A hash of the binary and the contracts."""
+    digest = hashlib.sha256()
+    for path in [target.binaries / function.name / "bootstrap", *contract_files(target.contracts)]:
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def cargo_lambda(function: Function, target: Target, role: str, scratch: Path) -> list[str]:
+    """The command that deploys a function. It runs beside the contracts, whose folder's name they keep in the zip."""
+    bootstrap, variables = scratch / function.name / "bootstrap", scratch / "variables.env"
+    bootstrap.parent.mkdir()
+    shutil.copy2(target.binaries / function.name / "bootstrap", bootstrap)
+    variables.write_text("".join(f"{key}={value}\n" for key, value in sorted(target.variables.items())))
+    command = ["cargo", "lambda", "deploy", function.deployed_name(target.stage)]
+    command += ["--manifest-path", str(ROOT / "Cargo.toml"), "--binary-name", function.name]
+    command += ["--lambda-dir", str(scratch), "--include", target.contracts.name]
+    command += ["--role", role, "--memory", str(function.memory_mb), "--timeout", str(function.timeout)]
+    command += ["--env-file", str(variables)]
+    return command + (["--endpoint-url", target.endpoint_url] if target.endpoint_url else [])
+
+
+def refuse_missing_contracts(name: str, command: list[str], contracts: Path) -> None:
+    """cargo-lambda says nothing of an include that it did not find: the dry run's list of files does."""
+    output = run([*command, "--dry", "--output-format", "json"], contracts.parent).stdout
+    files = set(json.loads(output[output.index("{") :])["files"])
+    missing = [path.name for path in contract_files(contracts) if f"{contracts.name}/{path.name}" not in files]
+    if missing:
+        raise DeployError(f"{name}: contracts are missing in the zip: {', '.join(missing)}")
+
+
+def run_deploy(name: str, command: list[str], contracts: Path) -> None:
+    """A role that was made seconds ago is not known to Lambda yet."""
+    for attempt in range(1, 7):
+        try:
+            run(command, contracts.parent)
+            return
+        except DeployError as error:
+            if "cannot be assumed" not in str(error) or attempt == 6:
+                raise DeployError(f"{name}: {error}") from error
+            time.sleep(5)
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess:
+    """Runs cargo-lambda in a folder with the tools of .venv first on the path."""
+    done = subprocess.run(command, cwd=folder, env=tool_env(), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise DeployError(f"{' '.join(command[:4])} failed:\n{done.stdout}{done.stderr}")
+    return done
+
+
+def tool_env() -> dict[str, str]:
+    """The environment with the tools of .venv first on the path."""
+    return {**os.environ, "PATH": f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+
+
+def await_update(lambda_client, name: str) -> dict:
+    """The configuration once Lambda has taken the last change."""
+    for _ in range(120):
+        own = lambda_client.get_function_configuration(FunctionName=name)
+        if own.get("State", "Active") != "Pending" and own.get("LastUpdateStatus", "Successful") != "InProgress":
+            return own
+        time.sleep(0.5)
+    raise DeployError(f"{name} was not ready within a minute")

@@ -1,0 +1,54 @@
+"""Merges one stage's notifications into a bucket's configuration, which may hold those of others. Knows no route."""
+
+from botocore.exceptions import ClientError
+
+KINDS = ("TopicConfigurations", "QueueConfigurations", "LambdaFunctionConfigurations", "EventBridgeConfiguration")
+
+
+def queue(name: str, queue_arn: str, prefix: str) -> dict:
+    """The notification of every new object under a prefix to a queue."""
+    return {
+        "Id": name,
+        "QueueArn": queue_arn,
+        "Events": ["s3:ObjectCreated:*"],
+        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}},
+    }
+
+
+def merged(there: dict, own_prefix: str, wanted: list[dict]) -> dict:
+    """The configuration with our entries replaced by those wanted, and everybody else's as they are."""
+    config = {kind: there[kind] for kind in KINDS if kind in there}
+    others = [entry for entry in there.get("QueueConfigurations", []) if not entry["Id"].startswith(own_prefix)]
+    config["QueueConfigurations"] = others + wanted
+    if not config["QueueConfigurations"]:
+        del config["QueueConfigurations"]
+    return config
+
+
+def comparable(config: dict) -> dict:
+    """A configuration in a form in which equal ones are equal: S3 is free in order and in the case of names."""
+
+    def entry(own: dict) -> tuple:
+        rules = own.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+        target = next(own[key] for key in ("QueueArn", "TopicArn", "LambdaFunctionArn") if key in own)
+        filters = sorted((rule["Name"].lower(), rule["Value"]) for rule in rules)
+        return (own["Id"], target, tuple(sorted(own["Events"])), tuple(filters))
+
+    lists = {kind: sorted(entry(own) for own in config.get(kind, [])) for kind in KINDS[:3]}
+    return {**lists, "EventBridge": "EventBridgeConfiguration" in config}
+
+
+def apply(s3, bucket: str, owner: str, own_prefix: str, wanted: list[dict]) -> bool:
+    """Brings a bucket's configuration to what is wanted; whether that changed anything."""
+    there = s3.get_bucket_notification_configuration(Bucket=bucket, ExpectedBucketOwner=owner)
+    config = merged(there, own_prefix, wanted)
+    if comparable(config) == comparable(there):
+        return False
+    try:
+        s3.put_bucket_notification_configuration(
+            Bucket=bucket, ExpectedBucketOwner=owner, NotificationConfiguration=config
+        )
+    except ClientError as error:
+        # S3 takes no two notifications of one event whose prefixes overlap.
+        raise SystemExit(f"error: notifications of s3://{bucket}: {error}") from error
+    return True

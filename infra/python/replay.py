@@ -1,0 +1,104 @@
+"""Sends an event file to a function that `make watch` runs, aimed at the local cloud's objects. Knows no function."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.parse
+from pathlib import Path
+
+import botocore.session
+import local_cloud
+from botocore.config import Config
+from botocore.exceptions import ClientError, EndpointConnectionError
+from functions import ROOT, tool_env
+
+# The bucket that every file in events/ names.
+BUCKET = "penstock-landing"
+OBJECTS = ROOT / "events" / "objects"
+
+
+class Landing:
+    """The local cloud's landing bucket."""
+
+    def __init__(self, variables: dict[str, str]):
+        self.bucket = variables["LANDING_BUCKET"]
+        session = botocore.session.get_session()
+        self.s3 = session.create_client(
+            "s3",
+            region_name=variables["AWS_REGION"],
+            endpoint_url=variables["AWS_ENDPOINT_URL"],
+            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
+            config=Config(s3={"addressing_style": "path"}),
+        )
+
+    def head(self, key: str) -> dict | None:
+        """Size and ETag of an object. One that is missing is put there when events/objects has it."""
+        try:
+            return self.s3.head_object(Bucket=self.bucket, Key=key)
+        except ClientError:
+            sample = OBJECTS / Path(key).name
+            if not sample.is_file():
+                print(f"  s3://{self.bucket}/{key} is not there")
+                return None
+            self.s3.put_object(Bucket=self.bucket, Key=key, Body=sample.read_bytes())
+            print(f"  events/objects/{sample.name} put as s3://{self.bucket}/{key}")
+            return self.s3.head_object(Bucket=self.bucket, Key=key)
+
+    def aim(self, value):
+        """The event with our bucket, and with size and ETag of the objects that are there; events within events too."""
+        match value:
+            case dict():
+                if "key" in value and ("etag" in value or "eTag" in value):
+                    return self.aim_object(value)
+                return {name: self.aim(own) for name, own in value.items()}
+            case list():
+                return [self.aim(own) for own in value]
+            case str() if value.startswith("{") and is_json(value):
+                return json.dumps(self.aim(json.loads(value)))
+            case str():
+                return value.replace(BUCKET, self.bucket)
+        return value
+
+    def aim_object(self, own: dict) -> dict:
+        """EventBridge has keys verbatim and `etag`; S3's own notifications have them form-encoded and `eTag`."""
+        etag_name = "etag" if "etag" in own else "eTag"
+        key = own["key"] if etag_name == "etag" else urllib.parse.unquote_plus(own["key"])
+        head = self.head(key)
+        return own | {"size": head["ContentLength"], etag_name: head["ETag"].strip('"')} if head else own
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is a JSON document."""
+    try:
+        json.loads(text)
+        return True
+    except ValueError:
+        return False
+
+
+def main() -> None:
+    """Aims the event, and hands it to cargo-lambda."""
+    parser = argparse.ArgumentParser(prog="replay.py", description="Replays an event against a watched function.")
+    parser.add_argument("function")
+    parser.add_argument("event", type=Path)
+    parser.add_argument("--port", default=os.environ.get("WATCH_PORT", "9000"))
+    args = parser.parse_args()
+    variables = local_cloud.read_env_file()
+    try:
+        event = Landing(variables).aim(json.loads(args.event.read_text(encoding="utf-8")))
+    except (OSError, ValueError, EndpointConnectionError) as error:
+        sys.exit(f"error: {error}")
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as aimed:
+        json.dump(event, aimed)
+        aimed.flush()
+        command = ["cargo", "lambda", "invoke", args.function, "-A", "127.0.0.1", "-P", args.port]
+        done = subprocess.run([*command, "--data-file", aimed.name], cwd=ROOT, env=tool_env(), check=False)
+    sys.exit(done.returncode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Shows that a stage works: drops one file a route and waits for its rows. Knows the smoke dataset alone."""
+
+import argparse
+import datetime
+import json
+import os
+import secrets
+import subprocess
+import sys
+
+import botocore.session
+import deploy
+import stage
+from botocore.config import Config
+from waiting import until
+
+ROUTES = ["queue"]
+WITHIN_SECONDS = 300
+
+
+def drop(variables: dict[str, str], route: str, run_id: str) -> str:
+    """Writes the file of one route."""
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+    row = {"run_id": run_id, "route": route, "sent_at": now}
+    key = f"{route}/smoke/{run_id}.json"
+    s3 = botocore.session.get_session().create_client(
+        "s3",
+        region_name=variables["AWS_REGION"],
+        endpoint_url=variables.get("AWS_ENDPOINT_URL"),
+        config=Config(s3={"addressing_style": "path"}) if "AWS_ENDPOINT_URL" in variables else None,
+    )
+    s3.put_object(Bucket=variables["LANDING_BUCKET"], Key=key, Body=json.dumps(row).encode())
+    return f"s3://{variables['LANDING_BUCKET']}/{key}"
+
+
+def rows(run_id: str) -> int:
+    """How many rows the warehouse has of a run; the id is ours, and hexadecimal."""
+    penstock = deploy.target_dir() / "ci" / "penstock"
+    query = f"SELECT COUNT(*) AS n FROM tgt.smoke WHERE run_id = '{run_id}'"
+    done = subprocess.run([str(penstock), "sql", "--json", query], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(done.stderr.strip() or done.stdout.strip())
+    return int(json.loads(done.stdout)["n"])
+
+
+def main() -> None:
+    """Tries every route."""
+    parser = argparse.ArgumentParser(prog="smoke.py", description="Sends one file a route through a stage.")
+    parser.add_argument("--stage", default="", help="a stage on AWS; the local cloud without it")
+    args = parser.parse_args()
+    variables = stage.variables(args.stage)
+    os.environ.update(variables)
+    for route in ROUTES:
+        run_id = secrets.token_hex(8)
+        print(f"{route}: {drop(variables, route, run_id)}", flush=True)
+
+        def arrived(run_id=run_id):
+            found = rows(run_id)
+            return found > 0, f"{found} of 1 rows in tgt.smoke"
+
+        waited = until(route, WITHIN_SECONDS, arrived)
+        print(f"{route}: 1 row in tgt.smoke after {waited:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+//! Least privilege: each statement of a function's role is taken away in turn. What it allows is refused then, and
+//! allowed again with it; a statement that this cloud does not enforce changes nothing, and stands in a list.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::time::Duration;
+
+use penstock_tests::deployed::{DeployedRoute, Deployment, Mapping};
+use penstock_tests::samples::{lines, transaction};
+use penstock_tests::{LOADER, MiniStack, READER, SqsBatch, failures};
+use serde_json::{Value, json};
+
+/// Statements without which a function is refused something: the step that fails, and the action.
+const ENFORCED: [(&str, &str, &str); 6] = [
+    (READER, "ReadLanding", "FetchError: s3:GetObject"),
+    (READER, "SendRows", "SendError: sqs:SendMessageBatch"),
+    (READER, "WriteReceipts", "ReceiptError: s3:PutObject"),
+    (READER, "WriteQuarantine", "QuarantineError: s3:PutObject"),
+    (LOADER, "HandOver", "visibility of messages was not shortened: sqs:ChangeMessageVisibilityBatch"),
+    (LOADER, "WriteQuarantine", "QuarantineError: s3:PutObject"),
+];
+
+const NO_KMS: &str = "MiniStack's S3 encrypts nothing, so it asks no key";
+const POLLER: &str = "MiniStack's poller takes messages itself and not under the function's role";
+const NO_IAM: &str = "redshift-local knows database users and no IAM";
+const LOGS: &str = "MiniStack writes a function's log itself and not under its role";
+
+/// Statements that the local cloud does not enforce, so that only AWS can prove them, and why.
+const NOT_ENFORCED: [(&str, &str, &str); 11] = [
+    (READER, "ReceiveEvents", POLLER),
+    (
+        READER,
+        "SeeWhatVanished",
+        "MiniStack answers 404 for an object that is not there, also to who may not list",
+    ),
+    (READER, "DecryptLanding", NO_KMS),
+    (READER, "EncryptQuarantine", NO_KMS),
+    (READER, "WriteLogs", LOGS),
+    (LOADER, "ReceiveRows", POLLER),
+    (LOADER, "EncryptQuarantine", NO_KMS),
+    (LOADER, "Load", NO_IAM),
+    (LOADER, "FollowOwnLoads", NO_IAM),
+    (LOADER, "LogIn", NO_IAM),
+    (LOADER, "WriteLogs", LOGS),
+];
+
+/// What has to fail without a statement; `None` for one that this test does not know.
+fn wanted(function: &str, sid: &str) -> Option<Vec<&'static str>> {
+    let is_it = |own: &&(&str, &str, &str)| (own.0, own.1) == (function, sid);
+    let fault = ENFORCED.iter().find(is_it).map(|(.., fault)| vec![*fault]);
+    fault.or_else(|| NOT_ENFORCED.iter().find(is_it).map(|_| Vec::new()))
+}
+
+/// Takes each statement away and lets `work` tell what is refused to the function; its argument is new each time.
+async fn without_each_statement(
+    deployment: &Deployment<'_>,
+    function: &str,
+    work: impl AsyncFn(&str) -> Vec<String>,
+) {
+    let whole = deployment.policy(function).unwrap();
+    let statements = whole["Statement"].as_array().unwrap();
+    let sids: BTreeSet<_> = statements.iter().map(|own| own["Sid"].as_str().unwrap()).collect();
+    let known = ENFORCED.iter().chain(&NOT_ENFORCED).filter(|own| own.0 == function);
+    assert_eq!(
+        sids,
+        known.map(|(_, sid, _)| *sid).collect(),
+        "the lists are not what the role of {function} has"
+    );
+    assert_eq!(sids.len(), statements.len(), "two statements of {function} have one name");
+    assert_eq!(work("everything").await, Vec::<String>::new());
+    for sid in sids {
+        let others: Vec<_> = statements.iter().filter(|own| own["Sid"] != sid).collect();
+        let mut less = whole.clone();
+        less["Statement"] = json!(others);
+        deployment.set_policy(function, &less).unwrap();
+        let found = work(&format!("without-{sid}")).await;
+        deployment.set_policy(function, &whole).unwrap();
+        let wanted = wanted(function, sid).unwrap();
+        assert_eq!(found, wanted, "{function} without {sid}");
+        if !wanted.is_empty() {
+            assert_eq!(
+                work(&format!("with-{sid}")).await,
+                Vec::<String>::new(),
+                "{function} with {sid} again"
+            );
+        }
+    }
+    print_not_enforced(function);
+}
+
+/// Past the test's captured output: what is not proved has to be seen.
+fn print_not_enforced(function: &str) {
+    let own = NOT_ENFORCED.iter().filter(|own| own.0 == function);
+    let lines: String = own.map(|(_, sid, why)| format!("  {sid}: {why}\n")).collect();
+    let text = format!("not enforced by the local cloud, {function}:\n{lines}");
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
+}
+
+/// A role has its one inline policy and nothing else that could allow something.
+fn has_one_policy(deployment: &Deployment<'_>, function: &str) {
+    let role = deployment.name(function);
+    let list =
+        |call: &str, query: &str| deployment.cloud.aws_list(&["iam", call, "--role-name", &role], query);
+    assert_eq!(list("list-role-policies", "PolicyNames").unwrap(), [function]);
+    let attached = list("list-attached-role-policies", "AttachedPolicies[].PolicyName").unwrap();
+    assert_eq!(attached, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_reader_is_refused_what_each_statement_of_its_role_allows() {
+    let deployment = Deployment::plan(MiniStack::enforced().await.unwrap()).await.unwrap();
+    // With a key of the landing bucket, so that its statement is there too.
+    deployment.deploy(&["--set", "LandingKeyArn=arn:aws:kms:us-east-1:000000000000:key/landing"]).unwrap();
+    has_one_policy(&deployment, READER);
+    let route = deployment.route().await.unwrap();
+    let mut event = route.landing.put_for_event("queue/transactions/mixed.json", mixed()).await.unwrap();
+    let mut vanished =
+        route.landing.put_for_event("queue/transactions/vanished.json", mixed()).await.unwrap();
+    route.landing.delete("queue/transactions/vanished.json").await.unwrap();
+    vanished["Records"][0]["messageId"] = json!("vanished");
+    event["Records"].as_array_mut().unwrap().push(vanished["Records"][0].take());
+    without_each_statement(&deployment, READER, async |label| {
+        let invoked = deployment.invoke(READER, &event).await.unwrap();
+        let refusals = invoked.refusals();
+        assert_eq!(refusals.is_empty(), failures(&invoked.answer).is_empty(), "{invoked:?}");
+        if refusals.is_empty() {
+            let key = format!("queue/transactions/{label}.json");
+            goes_by_itself(&deployment, READER, async || {
+                route.drop_file(&key, mixed()).await?;
+                route.read_all().await
+            })
+            .await;
+            let receipts = route.receipts().await.unwrap();
+            assert!(receipts.iter().any(|own| own["source"].as_str().unwrap().ends_with(&key)), "{key}");
+        }
+        refusals
+    })
+    .await;
+}
+
+/// A good record and a bad one.
+fn mixed() -> String {
+    lines([transaction(1, 1), json!({"no": "transaction"})])
+}
+
+#[tokio::test]
+async fn the_loader_is_refused_what_each_statement_of_its_role_allows() {
+    let deployment = Deployment::start(MiniStack::enforced().await.unwrap()).await.unwrap();
+    has_one_policy(&deployment, LOADER);
+    let route = deployment.route().await.unwrap();
+    let batch = rows_and_a_foreign_message(&deployment, &route).await;
+    let good = batch.event["Records"][0]["body"].as_str().unwrap().to_owned();
+    without_each_statement(&deployment, LOADER, async |label| {
+        let refused = load_with_a_fault(&deployment, &route, &batch, &format!("{label}-fault")).await;
+        let invoked = deployment.invoke(LOADER, &delivered_as(&batch, label)).await.unwrap();
+        assert_eq!(invoked.refusals().is_empty(), failures(&invoked.answer).is_empty(), "{invoked:?}");
+        if refused.is_empty() {
+            goes_by_itself(&deployment, LOADER, async || {
+                route.queue.send_in_group(&good, label, label).await?;
+                route.load_all_but(batch.len()).await
+            })
+            .await;
+        }
+        refused
+    })
+    .await;
+    route.check_ledger("transactions").await.unwrap();
+}
+
+/// Messages of rows, and last one that is not Penstock's, out of the queue for good; the mapping takes what comes
+/// after them.
+async fn rows_and_a_foreign_message(deployment: &Deployment<'_>, route: &DeployedRoute<'_>) -> SqsBatch {
+    deployment.set_mapping(LOADER, Mapping::Off).unwrap();
+    route.drop_file("queue/transactions/a.json", lines((0..9).map(|n| transaction(n, 3)))).await.unwrap();
+    route.read_all().await.unwrap();
+    route.queue.send_in_group("not of Penstock", "foreign", "foreign").await.unwrap();
+    let batch = route.queue.receive(10).await.unwrap();
+    assert_eq!(batch.len() as u64, route.queue.depth().await.unwrap(), "all messages are out");
+    deployment.set_mapping(LOADER, Mapping::On).unwrap();
+    batch
+}
+
+/// The batch as if its messages were others: a load of the same ones would be found, and not done again.
+fn delivered_as(batch: &SqsBatch, label: &str) -> Value {
+    let mut event = batch.event.clone();
+    for record in event["Records"].as_array_mut().unwrap() {
+        record["messageId"] = json!(format!("{}-{label}", record["messageId"].as_str().unwrap()));
+    }
+    event
+}
+
+/// A load that fails once, so that its messages are handed over to the next invocation; what the role was refused.
+async fn load_with_a_fault(
+    deployment: &Deployment<'_>,
+    route: &DeployedRoute<'_>,
+    batch: &SqsBatch,
+    label: &str,
+) -> Vec<String> {
+    let fault = json!({
+        "fault": "fail", "contains": "INSERT INTO \"tgt\"", "error": "out of memory", "times": 1,
+        "database": deployment.database,
+    });
+    deployment.redshift.add_fault(serde_json::from_value(fault).unwrap());
+    let invoked = deployment.invoke(LOADER, &delivered_as(batch, label)).await.unwrap();
+    assert!(failures(&invoked.answer).len() >= batch.len() - 1, "{invoked:?}");
+    // Handed over they would come back in half a minute.
+    route.queue.keep(batch, Duration::from_secs(1_800)).await.unwrap();
+    invoked.refusals()
+}
+
+/// The mapping brings work to the function, and the function's log is written.
+async fn goes_by_itself(
+    deployment: &Deployment<'_>,
+    function: &str,
+    work: impl AsyncFn() -> anyhow::Result<()>,
+) {
+    let before = deployment.log_streams(function).unwrap();
+    work().await.unwrap();
+    assert!(deployment.log_streams(function).unwrap() > before, "{function} wrote no log");
+}
