@@ -8,8 +8,10 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 WATCH_PORT ?= 9000
+# What the scripts print stands before what their children print.
+export PYTHONUNBUFFERED := 1
 # In the environment of the recipe, where no quote of it can be taken for the shell's.
-export Q
+export Q := $(value Q)
 # Ports of `make up`.
 export LOCAL_PORT LOCAL_REDSHIFT_PORT
 # The same profile everywhere, so that nothing is built twice.
@@ -28,17 +30,18 @@ tools: $(VENV)/installed
 
 # Stamps: pip runs again only when a list of requirements changed.
 $(VENV)/installed: requirements.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
-	$(VENV)/bin/python -m pip check
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@echo 'installing the tools of $< into $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
+	@$(VENV)/bin/python -m pip check --quiet
+	@touch $@
 
 $(VENV)/checkov/installed: requirements-checkov.txt | $(VENV)/installed
-	$(PYTHON) -m venv $(VENV)/checkov
-	$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-checkov.txt
-	$(VENV)/checkov/bin/python -m pip check
-	touch $@
+	@$(PYTHON) -m venv $(VENV)/checkov
+	@$(VENV)/checkov/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-checkov.txt
+	@$(VENV)/checkov/bin/python -m pip check --quiet
+	@touch $@
 
 .PHONY: build
 build: ## build every function and tool
@@ -46,35 +49,36 @@ build: ## build every function and tool
 
 .PHONY: demo
 demo: ## from nothing to rows: local cloud, deployment, files, results, and down again
-	infra/demo.sh
+	@infra/demo.sh
 
 .PHONY: check-contracts
-check-contracts: quiet-build ## say whether the contracts in infra/contracts can be used
+check-contracts: tools quiet-build ## say whether the contracts in infra/contracts can be used
+	@$(VENV)/bin/python tests/python/odcs_check.py infra/contracts/*.odcs.yaml
 	@$(TARGET)/penstock check infra/contracts
 
 .PHONY: up
-up: tools build ## start the local cloud and deploy into it; again: deploy what changed
-	$(VENV)/bin/python infra/python/local_cloud.py up
+up: tools quiet-build ## start the local cloud and deploy into it; again: deploy what changed
+	@$(VENV)/bin/python infra/python/local_cloud.py up
 
 .PHONY: down
 down: tools ## end the local cloud and forget what was in it
-	$(VENV)/bin/python infra/python/local_cloud.py down
+	@$(VENV)/bin/python infra/python/local_cloud.py down
 
 # The local cloud's environment, or with STAGE=... that of a stage on AWS.
-IN_STAGE = $(VENV)/bin/python infra/python/stage.py --stage "$(STAGE)" --
-PENSTOCK = $(IN_STAGE) $(TARGET)/penstock
+PENSTOCK = $(VENV)/bin/python infra/python/stage.py --stage "$(STAGE)" -- $(TARGET)/penstock
 
 .PHONY: status
-status: tools quiet-build ## what was read, loaded and rejected, and whether it adds up [STAGE=...]
-	@$(PENSTOCK) status
+status: tools quiet-build ## what was read, loaded and rejected, and whether it adds up [STAGE=...] [ARGS='--since 7d']
+	@$(PENSTOCK) status $(ARGS)
 
 .PHONY: rejects
-rejects: tools quiet-build ## records in quarantine, and why [STAGE=...]
-	@$(PENSTOCK) rejects
+rejects: tools quiet-build ## records in quarantine, and why [STAGE=...] [ARGS='--dataset NAME']
+	@$(VENV)/bin/python infra/python/stage.py --stage "$(STAGE)" --no-warehouse -- $(TARGET)/penstock rejects $(ARGS)
 
 .PHONY: sql
 sql: tools quiet-build ## a query to the warehouse: make sql Q='SELECT ...' [STAGE=...]
-	@$(PENSTOCK) sql "$$Q"
+	@test -n "$$Q" || { echo "error: say what to ask: make sql Q='SELECT ...'" >&2; exit 2; }
+	@$(PENSTOCK) sql -- "$$Q"
 
 .PHONY: watch
 watch: tools quiet-build ## run the functions in this terminal, for `make replay`, against the local cloud of `make up`
@@ -82,6 +86,7 @@ watch: tools quiet-build ## run the functions in this terminal, for `make replay
 
 .PHONY: replay
 replay: tools ## send an event to a watched function: make replay FN=s3-to-sqs-fifo EVENT=events/s3-put.json
+	@test -n "$(FN)" -a -f "$(EVENT)" || { echo 'error: say what to send: make replay FN=s3-to-sqs-fifo EVENT=events/s3-put.json' >&2; exit 2; }
 	@$(VENV)/bin/python infra/python/replay.py "$(FN)" "$(EVENT)" --port $(WATCH_PORT)
 
 .PHONY: deploy

@@ -13,4 +13,4 @@ tools=$(since "$started")
 started=$(seconds)
 make --no-print-directory build
 build=$(since "$started")
-exec .venv/bin/python infra/python/demo.py --took "tools=$tools" --took "build=$build"
+exec .venv/bin/python -u infra/python/demo.py --took "tools=$tools" --took "build=$build"

@@ -12,11 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-import botocore.session
 import deploy
 import local_cloud
-from botocore.config import Config
 from functions import ROOT
+from session import Session, exit_on_signals
 from waiting import until
 
 OBJECTS = ROOT / "events" / "objects"
@@ -24,7 +23,9 @@ PREFIX = "queue/transactions"
 FILES = ["2026-01-15-transactions.json", "2026-01-16-transactions.json"]
 WITHIN_SECONDS = 120
 ROWS = "SELECT transaction_id, status, amount, currency, booked_date, note FROM tgt.transactions ORDER BY 1"
-# What must come out: one row a key, the newest version of each.
+READ = "SELECT COALESCE(SUM(n_read), 0) AS n FROM penstock.objects"
+# What must come out: the records that break a rule, and one row a key, the newest version of each.
+REJECTED_LINES = [6, 7, 8, 10]
 EXPECTED = [
     ("tx-1001", "booked"), ("tx-1002", "refunded"), ("tx-1003", "booked"),
     ("tx-1004", "booked"), ("tx-1008", "refunded"), ("tx-1010", "booked"),
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("--took", action="append", default=[], metavar="STEP=SECONDS", help="steps done before")
     args = parser.parse_args()
     took = [(step, float(seconds)) for step, seconds in (own.split("=") for own in args.took)]
-    local_cloud.exit_on_signals()
+    exit_on_signals()
     state = Path(tempfile.mkdtemp(prefix="penstock-demo-"))
     try:
         run(state, took)
@@ -60,11 +61,12 @@ def run(state: Path, took: list) -> None:
             os.environ.update(variables)
         with timed(took, "load", "Files arrive"):
             drop(variables, FILES)
-            settle(variables)
+            settle(variables, rows_read=8)
         with timed(took, "again", "The first of them comes again, twice: its rows are there already"):
             drop(variables, FILES[:1])
+            settle(variables, rows_read=13)
             drop(variables, FILES[:1])
-            settle(variables)
+            settle(variables, rows_read=18)
         with timed(took, "results", None):
             show()
         stopping = time.monotonic()
@@ -81,33 +83,26 @@ def timed(took: list, step: str, title: str | None):
     took.append((step, time.monotonic() - started))
 
 
-def client(service: str, variables: dict[str, str]):
-    """A client of the local cloud."""
-    session = botocore.session.get_session()
-    config = Config(s3={"addressing_style": "path"})
-    endpoint = variables["AWS_ENDPOINT_URL"]
-    return session.create_client(service, region_name=variables["AWS_REGION"], endpoint_url=endpoint, config=config)
-
-
 def drop(variables: dict[str, str], names: list[str]) -> None:
     """Puts sample files into the landing bucket."""
-    s3, bucket = client("s3", variables), variables["LANDING_BUCKET"]
+    s3, bucket = Session(variables["AWS_ENDPOINT_URL"]).client("s3"), variables["LANDING_BUCKET"]
+    # S3 tells times by the second, and the same content at the same time is the same.
+    time.sleep(1 - time.time() % 1)
     for name in names:
         s3.put_object(Bucket=bucket, Key=f"{PREFIX}/{name}", Body=(OBJECTS / name).read_bytes())
         print(f"  s3://{bucket}/{PREFIX}/{name}", flush=True)
 
 
-def settle(variables: dict[str, str]) -> None:
-    """Waits until every event is read and every row is loaded."""
-    sqs = client("sqs", variables)
-    load = variables["LOAD_QUEUE_URL"]
+def settle(variables: dict[str, str], rows_read: int) -> None:
+    """Waits until loads have read so many rows in all, and no message is left."""
+    sqs, load = Session(variables["AWS_ENDPOINT_URL"]).client("sqs"), variables["LOAD_QUEUE_URL"]
     events = load.replace("-load.fifo", "-s3-to-sqs-fifo")
 
     def settled():
-        # In this order: rows of an event are in the load queue before the event leaves its own.
-        events_left, rows_left = waiting_in(sqs, events), waiting_in(sqs, load)
-        progress = f"{events_left} events and {rows_left} messages of rows on their way"
-        return events_left == 0 and rows_left == 0, progress
+        found = json.loads(penstock("sql", "--json", READ))["n"]
+        left = waiting_in(sqs, events) + waiting_in(sqs, load)
+        progress = f"{found} of {rows_read} rows read by loads, {left} messages on their way"
+        return int(found) >= rows_read and left == 0, progress
 
     waited = until("loading", WITHIN_SECONDS, settled)
     print(f"  read and loaded after {waited:.1f} s")
@@ -128,15 +123,13 @@ def show() -> None:
     print(penstock("sql", ROWS))
     print("The quarantine, with the account masked, as its contract classifies it (make rejects)", flush=True)
     print(penstock("rejects"))
-    found = [tuple(line.split("|")) for line in plain(penstock("sql", "--json", ROWS))]
+    rows = [json.loads(line) for line in penstock("sql", "--json", ROWS).splitlines()]
+    found = [(row["transaction_id"], row["status"]) for row in rows]
     if found != EXPECTED:
         sys.exit(f"error: the warehouse should hold {EXPECTED}, and holds {found}")
-
-
-def plain(json_lines: str) -> list[str]:
-    """Key and status of each row."""
-    rows = [json.loads(line) for line in json_lines.splitlines()]
-    return [f"{row['transaction_id']}|{row['status']}" for row in rows]
+    lines = sorted(json.loads(line)["line"] for line in penstock("rejects", "--json").splitlines())
+    if lines != REJECTED_LINES:
+        sys.exit(f"error: lines {REJECTED_LINES} should be in quarantine, and {lines} are")
 
 
 def penstock(*arguments: str) -> str:

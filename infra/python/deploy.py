@@ -8,12 +8,17 @@ import time
 from functools import partial
 from pathlib import Path
 
-import botocore.session
+from botocore.exceptions import BotoCoreError, ClientError
+
 import functions
 import notifications
 import stacks
-from botocore.exceptions import BotoCoreError, ClientError
 from functions import FUNCTIONS, ROOT
+from names import STAGE, Names
+from session import Session, exit_on_signals
+
+# First segment of a key, and the output that holds the ARN of the queue that is told.
+ROUTES = {"queue": "S3ToSqsFifoEventsArn"}
 
 EPILOG = """\
 Credentials and region are those of the AWS CLI (AWS_PROFILE, AWS_REGION). Everything may be run again: what is as it
@@ -72,7 +77,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--no-migrate", action="store_true", help="leave the warehouse's tables alone")
     parser.add_argument(
-        "--arch", choices=["x86_64", "arm64"], default="x86_64", help="processor of the functions [x86_64]"
+        "--arch", choices=["x86_64", "arm64"], help="processor of the functions [as deployed, at first x86_64]"
     )
     parser.add_argument(
         "--binaries", type=Path, metavar="DIR", help="take the functions from here, as plain cargo built them"
@@ -80,6 +85,10 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if not args.stage:
         parser.error("name the stage: --stage dev")
+    if not STAGE.fullmatch(args.stage):
+        parser.error(f"the stage is at most 12 of a-z, 0-9 and -, and begins with a letter, not {args.stage!r}")
+    if args.endpoint_url and not os.environ.get("AWS_ENDPOINT_URL_REDSHIFT_DATA"):
+        parser.error("a local cloud needs AWS_ENDPOINT_URL_REDSHIFT_DATA, the URL of redshift-local")
     if args.workgroup and args.cluster:
         parser.error("--workgroup and --cluster exclude each other")
     args.contracts = args.contracts.resolve()
@@ -88,26 +97,20 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     return args
 
 
-def clients(endpoint_url: str | None) -> tuple:
-    """A maker of clients and the region."""
-    session = botocore.session.get_session()
-    region = os.environ.get("AWS_REGION") or session.get_config_variable("region")
-    if not region:
-        sys.exit("error: no AWS region is set: set AWS_REGION, or AWS_PROFILE to a profile that has one")
-    return (lambda service: session.create_client(service, region_name=region, endpoint_url=endpoint_url)), region
-
-
-def parameters(args: argparse.Namespace, client) -> dict[str, str]:
+def parameters(args: argparse.Namespace, session: Session) -> dict[str, str]:
     """What the command line says of the templates' parameters."""
     given = {"Stage": args.stage}
     if args.endpoint_url:
         given["Cloud"] = "local"
     if args.landing_bucket is not None:
         given["ExistingLandingBucket"] = args.landing_bucket
+    if args.workgroup or args.cluster:
+        # Another warehouse's secret would not open this one.
+        given["SecretArn"] = ""
     if args.workgroup:
         given |= {"Warehouse": "workgroup", "WorkgroupName": args.workgroup}
         if not args.endpoint_url:
-            found = client("redshift-serverless").get_workgroup(workgroupName=args.workgroup)
+            found = session.client("redshift-serverless").get_workgroup(workgroupName=args.workgroup)
             given["WorkgroupArn"] = found["workgroup"]["workgroupArn"]
     if args.cluster:
         given |= {"Warehouse": "cluster", "ClusterIdentifier": args.cluster}
@@ -122,17 +125,12 @@ def parameters(args: argparse.Namespace, client) -> dict[str, str]:
     return given
 
 
-def kept_key(kms, stage: str) -> dict[str, str]:
+def kept_key(kms, names: Names) -> dict[str, str]:
     """The quarantine's key that an earlier deployment of the stage left with its rejects."""
     try:
-        return {"QuarantineKeyArn": kms.describe_key(KeyId=key_alias(stage))["KeyMetadata"]["Arn"]}
+        return {"QuarantineKeyArn": kms.describe_key(KeyId=names.key_alias)["KeyMetadata"]["Arn"]}
     except kms.exceptions.NotFoundException:
         return {}
-
-
-def key_alias(stage: str) -> str:
-    """Name of the quarantine's key."""
-    return f"alias/penstock-{stage}-quarantine"
 
 
 def template(name: str) -> Path:
@@ -145,7 +143,7 @@ def target_dir() -> Path:
     return Path(os.environ.get("CARGO_TARGET_DIR") or ROOT / "target")
 
 
-def build(args: argparse.Namespace) -> tuple[Path, Path]:
+def build(args: argparse.Namespace, arch: str) -> tuple[Path, Path]:
     """The functions, each as DIR/<name>/bootstrap, and the penstock command."""
     names = [function.name for function in FUNCTIONS]
     if args.binaries:
@@ -158,7 +156,7 @@ def build(args: argparse.Namespace) -> tuple[Path, Path]:
     subprocess.run(command, cwd=ROOT, check=True)
     command = ["cargo", "lambda", "build", "--release", "--locked"]
     command += [flag for name in names for flag in ("--bin", name)]
-    command += ["--arm64"] if args.arch == "arm64" else ["--x86-64"]
+    command += ["--arm64"] if arch == "arm64" else ["--x86-64"]
     subprocess.run(command, cwd=ROOT, env=functions.tool_env(), check=True)
     return target_dir() / "lambda", target_dir() / "ci" / "penstock"
 
@@ -187,24 +185,34 @@ def variables_of(foundation: stacks.Stack) -> dict[str, str]:
     out = foundation.outputs
     buckets = ("Landing", "Stage", "Work", "Curated", "Lake", "Quarantine")
     found = {f"{name.upper()}_BUCKET": out[f"{name}BucketName"] for name in buckets}
-    found |= {"LOAD_QUEUE_URL": out["LoadQueueUrl"], **warehouse_of(foundation)}
-    # A local warehouse has an endpoint of its own, which MiniStack does not know.
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_REDSHIFT_DATA")
-    return found | ({"AWS_ENDPOINT_URL_REDSHIFT_DATA": endpoint} if endpoint else {})
+    return found | {"LOAD_QUEUE_URL": out["LoadQueueUrl"], **warehouse_of(foundation)}
 
 
-def migrate(penstock: Path, foundation: stacks.Stack, args: argparse.Namespace, region: str, client) -> tuple[str, str]:
+def administrator_of(foundation: stacks.Stack, session: Session) -> dict[str, str]:
+    """Variables of who made the tables: in a workgroup of ours its administrator, who owns them."""
+    if foundation.parameters["Warehouse"] != "new":
+        return {}
+    name = foundation.outputs["WarehouseName"]
+    found = session.client("redshift-serverless").get_namespace(namespaceName=name)
+    return {"SECRET_ARN": found["namespace"]["adminPasswordSecretArn"]}
+
+
+def migrate(penstock: Path, foundation: stacks.Stack, args: argparse.Namespace, session: Session) -> tuple[str, bool]:
     """Makes the tables, and lets the loader's role use them."""
-    variables = variables_of(foundation)
+    variables = {**variables_of(foundation), **administrator_of(foundation, session), "AWS_REGION": session.region}
     command = [str(penstock), "migrate", str(args.contracts)]
-    if foundation.parameters["Warehouse"] == "new":
-        found = client("redshift-serverless").get_namespace(namespaceName=f"penstock-{args.stage}")
-        variables["SECRET_ARN"] = found["namespace"]["adminPasswordSecretArn"]
     if not foundation.parameters.get("SecretArn"):
         command += ["--role", f"penstock-{args.stage}-sqs-fifo-to-redshift"]
-    done = run_penstock(command, {**variables, "AWS_REGION": region})
-    last = done.strip().splitlines()[-1]
+    last = run_penstock(command, variables).strip().splitlines()[-1]
     return last, " 0 created, " not in last
+
+
+def check_contracts(penstock: Path, contracts: Path) -> None:
+    """By the standard's own schema, which knows every key, and by Penstock's rules."""
+    files = [str(path) for path in functions.contract_files(contracts)]
+    standard = [sys.executable, str(ROOT / "tests" / "python" / "odcs_check.py"), *files]
+    for command in (standard, [str(penstock), "check", str(contracts)]):
+        run_penstock(command, {})
 
 
 def run_penstock(command: list[str], variables: dict[str, str]) -> str:
@@ -220,47 +228,65 @@ def run_penstock(command: list[str], variables: dict[str, str]) -> str:
 
 def deploy(args: argparse.Namespace, steps: Steps) -> dict[str, str]:
     """The whole deployment; gives the functions' variables."""
-    client, region = clients(args.endpoint_url)
-    account = client("sts").get_caller_identity()["Account"]
-    where = f"local cloud {args.endpoint_url}" if args.endpoint_url else f"AWS account {account}"
-    print(f"stage {args.stage}, {where}, region {region}", flush=True)
+    session = Session(args.endpoint_url)
+    names = session.names(args.stage)
+    print(f"stage {args.stage}, {session.where(names.account)}", flush=True)
     # Cargo shows its own progress.
-    bootstraps, penstock = build(args)
-    steps.step("contracts", lambda: (run_penstock([str(penstock), "check", str(args.contracts)], {}), "valid"))
-    given, cfn = parameters(args, client), client("cloudformation")
-    if stacks.read(cfn, f"penstock-{args.stage}-foundation") is None:
-        given |= kept_key(client("kms"), args.stage)
-
-    names = {"Stage": args.stage, "AWS::AccountId": account, "AWS::Region": region}
+    bootstraps, penstock = build(args, args.arch or deployed_arch(session.client("lambda"), args.stage))
+    steps.step("contracts", lambda: (check_contracts(penstock, args.contracts), "valid"))
+    given, cfn = parameters(args, session), session.client("cloudformation")
+    before = stacks.read(cfn, names.own("foundation"))
+    if stacks.is_new(before):
+        given |= kept_key(session.client("kms"), names)
 
     def stack(name: str):
-        found = stacks.apply(cfn, f"penstock-{args.stage}-{name}", template(name), given, names)
+        found = stacks.apply(cfn, names.own(name), template(name), given, names.in_templates)
         return found, found.changed
 
     foundation = steps.step("stack foundation", lambda: stack("foundation"))
     if not args.no_migrate:
-        steps.step("tables", lambda: migrate(penstock, foundation, args, region, client))
+        steps.step("tables", lambda: migrate(penstock, foundation, args, session))
     variables = variables_of(foundation) | {"CONTRACTS_DIR": args.contracts.name}
+    if args.endpoint_url:
+        # A local warehouse has an endpoint of its own, which MiniStack does not know.
+        variables["AWS_ENDPOINT_URL_REDSHIFT_DATA"] = os.environ["AWS_ENDPOINT_URL_REDSHIFT_DATA"]
     target = functions.Target(args.stage, args.endpoint_url, variables, foundation.outputs, bootstraps, args.contracts)
     for function in FUNCTIONS:
-        work = partial(functions.deploy, client("lambda"), function, target)
+        work = partial(functions.deploy, session.client("lambda"), function, target)
         steps.step(f"function {function.name}", lambda work=work: (None, work()))
     steps.step("stack triggers", lambda: stack("triggers"))
-    steps.step("notifications", lambda: (None, notify(client("s3"), foundation, args.stage, account)))
+    steps.step("notifications", lambda: (None, notify(session.client("s3"), foundation, before, names)))
     return variables
 
 
-def notify(s3, foundation: stacks.Stack, stage: str, account: str) -> bool:
-    """One notification a route, by the first segment of the key."""
-    own = f"penstock-{stage}-"
-    routes = [notifications.queue(f"{own}queue", foundation.outputs["S3ToSqsFifoEventsArn"], "queue/")]
-    return notifications.apply(s3, foundation.outputs["LandingBucketName"], account, own, routes)
+def deployed_arch(lambda_client, stage: str) -> str:
+    """Processor of the functions as they are deployed."""
+    there = functions.read(lambda_client, FUNCTIONS[0].deployed_name(stage))
+    return there["Configuration"].get("Architectures", ["x86_64"])[0] if there else "x86_64"
+
+
+def notification_ids(names: Names) -> set[str]:
+    """Ids of the stage's notifications: one a route, by the first segment of the key."""
+    return {names.own(route) for route in ROUTES}
+
+
+def notify(s3, foundation: stacks.Stack, before: stacks.Stack | None, names: Names) -> bool:
+    """Has new objects told; a landing bucket that is no longer used tells nothing any more."""
+    landing, ids = foundation.outputs["LandingBucketName"], notification_ids(names)
+    old = before.outputs.get("LandingBucketName") if before else None
+    left = old not in (None, landing) and notifications.apply(s3, old, names.account, ids, [])
+    wanted = [
+        notifications.queue(names.own(route), foundation.outputs[output], f"{route}/")
+        for route, output in ROUTES.items()
+    ]
+    return notifications.apply(s3, landing, names.account, ids, wanted) or left
 
 
 def main(argv: list[str] | None = None) -> None:
     """Deploys, and says where files go."""
     args = arguments(argv)
     steps = Steps()
+    exit_on_signals()
     try:
         variables = deploy(args, steps)
     except (stacks.StackError, functions.DeployError, BotoCoreError, ClientError) as error:

@@ -4,11 +4,14 @@ import argparse
 import os
 import sys
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 import notifications
 import stacks
-from botocore.exceptions import BotoCoreError, ClientError
-from deploy import clients, kept_key, key_alias
+from deploy import kept_key, notification_ids
 from functions import FUNCTIONS
+from names import BUCKETS, STAGE, Names
+from session import Session, exit_on_signals
 
 EPILOG = """\
 Buckets that are empty are deleted; those that hold objects stay, as do the quarantine's key while its bucket stays, the
@@ -31,34 +34,42 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if not args.stage:
         parser.error("name the stage: --stage dev")
+    if not STAGE.fullmatch(args.stage):
+        parser.error(f"{args.stage!r} is no stage")
     return args
 
 
 def destroy(args: argparse.Namespace) -> None:
-    """Everything in the reverse order of the deployment."""
-    client, _ = clients(args.endpoint_url)
-    cfn, own = client("cloudformation"), f"penstock-{args.stage}-"
-    foundation = stacks.read(cfn, f"{own}foundation")
-    if foundation is None:
-        sys.exit(f"error: there is no stack {own}foundation")
-    account = client("sts").get_caller_identity()["Account"]
-    out = foundation.outputs
-    if "LandingBucketName" in out:
-        notifications.apply(client("s3"), out["LandingBucketName"], account, own, [])
-        print("  notifications taken out")
-    stacks.delete(cfn, f"{own}triggers")
-    print("  stack triggers deleted")
-    delete_functions(client("lambda"), args.stage)
-    stacks.delete(cfn, f"{own}foundation")
-    print("  stack foundation deleted")
-    buckets = [out[name] for name in sorted(out) if name.endswith("BucketName")]
-    if foundation.parameters.get("ExistingLandingBucket"):
-        buckets.remove(out["LandingBucketName"])
-    kept = [bucket for bucket in buckets if not delete_bucket(client("s3"), bucket, args.delete_data)]
-    if out.get("QuarantineBucketName") not in kept:
-        end_key(client("kms"), args.stage)
-    if foundation.parameters.get("Warehouse") == "new":
-        end_namespace(client("redshift-serverless"), args.stage, args.delete_data)
+    """Everything in the reverse order of the deployment; what an interrupted run left is found by its name."""
+    session = Session(args.endpoint_url)
+    names, cfn, s3 = session.names(args.stage), session.client("cloudformation"), session.client("s3")
+    print(f"stage {args.stage}, {session.where(names.account)}", flush=True)
+    foundation = stacks.read(cfn, names.own("foundation")) or stacks.Stack(status="NONE")
+    given_landing = foundation.parameters.get("ExistingLandingBucket")
+    silence(s3, given_landing or names.bucket("landing"), names)
+    tell("stack triggers", stacks.delete(cfn, names.own("triggers")))
+    delete_functions(session.client("lambda"), args.stage)
+    tell("stack foundation", stacks.delete(cfn, names.own("foundation")))
+    gone = {purpose: delete_bucket(s3, names.bucket(purpose), args.delete_data) for purpose in BUCKETS}
+    if gone["quarantine"]:
+        end_key(session.client("kms"), names)
+    # A local cloud has no Redshift Serverless.
+    if foundation.parameters.get("Warehouse", "new") == "new" and not args.endpoint_url:
+        end_namespace(session.client("redshift-serverless"), names.namespace, args.delete_data)
+
+
+def tell(what: str, deleted: bool) -> None:
+    """Says what became of something."""
+    print(f"  {what} {'deleted' if deleted else 'was not there'}", flush=True)
+
+
+def silence(s3, bucket: str, names: Names) -> None:
+    """Takes our notifications out of a landing bucket."""
+    try:
+        notifications.apply(s3, bucket, names.account, notification_ids(names), [])
+        print(f"  notifications of s3://{bucket} taken out")
+    except s3.exceptions.NoSuchBucket:
+        print(f"  s3://{bucket} was not there")
 
 
 def delete_functions(lambda_client, stage: str) -> None:
@@ -67,29 +78,25 @@ def delete_functions(lambda_client, stage: str) -> None:
         name = function.deployed_name(stage)
         try:
             lambda_client.delete_function(FunctionName=name)
-            print(f"  function {function.name} deleted")
+            tell(f"function {function.name}", deleted=True)
         except lambda_client.exceptions.ResourceNotFoundException:
-            print(f"  function {function.name} was not there")
+            tell(f"function {function.name}", deleted=False)
 
 
-def end_key(kms, stage: str) -> None:
+def end_key(kms, names: Names) -> None:
     """The quarantine's key, once there is nothing that it could decrypt."""
-    key = kept_key(kms, stage).get("QuarantineKeyArn")
+    key = kept_key(kms, names).get("QuarantineKeyArn")
     if key:
         kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
-        kms.delete_alias(AliasName=key_alias(stage))
+        kms.delete_alias(AliasName=names.key_alias)
         print("  quarantine's key will be deleted in 7 days")
 
 
 def delete_bucket(s3, bucket: str, with_data: bool) -> bool:
     """Deletes a bucket that is empty, or may be emptied; whether it is gone."""
     try:
-        objects = [own for page in pages(s3, bucket) for own in page.get("Contents", [])] if with_data else []
-        for start in range(0, len(objects), 1000):
-            batch = [{"Key": own["Key"]} for own in objects[start : start + 1000]]
-            refused = s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True}).get("Errors", [])
-            if refused:
-                raise SystemExit(f"error: s3://{bucket}/{refused[0]['Key']}: {refused[0].get('Message')}")
+        if with_data:
+            empty(s3, bucket)
         s3.delete_bucket(Bucket=bucket)
     except ClientError as error:
         match error.response["Error"]["Code"]:
@@ -104,23 +111,30 @@ def delete_bucket(s3, bucket: str, with_data: bool) -> bool:
     return True
 
 
-def pages(s3, bucket: str):
-    """The pages of a bucket's listing."""
-    return s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+def empty(s3, bucket: str) -> None:
+    """Deletes every object of a bucket, a page at a time."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        keys = [{"Key": own["Key"]} for own in page.get("Contents", [])]
+        refused = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True}) if keys else {}
+        for own in refused.get("Errors", [])[:1]:
+            raise SystemExit(f"error: s3://{bucket}/{own['Key']}: {own.get('Message')}")
 
 
-def end_namespace(redshift, stage: str, with_data: bool) -> None:
+def end_namespace(redshift, name: str, with_data: bool) -> None:
     """The namespace that the foundation made holds the tables."""
-    name = f"penstock-{stage}"
     if not with_data:
-        print(f"  Redshift Serverless namespace {name} kept, with its tables")
+        print(f"  Redshift Serverless namespace {name} kept, with its tables, if there was one")
         return
-    redshift.delete_namespace(namespaceName=name)
-    print(f"  Redshift Serverless namespace {name} deleted")
+    try:
+        redshift.delete_namespace(namespaceName=name)
+        tell(f"Redshift Serverless namespace {name}", deleted=True)
+    except redshift.exceptions.ResourceNotFoundException:
+        tell(f"Redshift Serverless namespace {name}", deleted=False)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Takes the stage down."""
+    exit_on_signals()
     try:
         destroy(arguments(argv))
     except (stacks.StackError, BotoCoreError, ClientError) as error:

@@ -71,7 +71,8 @@ def deploy(lambda_client, function: Function, target: Target) -> bool:
     if configuration["Role"] != role:
         lambda_client.update_function_configuration(FunctionName=name, Role=role)
         configuration = await_update(lambda_client, name)
-    lambda_client.tag_resource(Resource=configuration["FunctionArn"], Tags={FINGERPRINT: fingerprint})
+    tags = {FINGERPRINT: tag_of(fingerprint, configuration)}
+    lambda_client.tag_resource(Resource=configuration["FunctionArn"], Tags=tags)
     return True
 
 
@@ -89,12 +90,17 @@ def is_same(there: dict, function: Function, target: Target, role: str, fingerpr
     """Whether code, settings and role are those wanted, also when somebody changed them by hand since."""
     own = there["Configuration"]
     return (
-        there.get("Tags", {}).get(FINGERPRINT) == fingerprint
+        there.get("Tags", {}).get(FINGERPRINT) == tag_of(fingerprint, own)
         and own["Role"] == role
         and own["MemorySize"] == function.memory_mb
         and own["Timeout"] == function.timeout
         and own.get("Environment", {}).get("Variables", {}) == target.variables
     )
+
+
+def tag_of(fingerprint: str, configuration: dict) -> str:
+    """What was deployed and what Lambda made of it: code that is changed by hand has another hash."""
+    return f"{fingerprint}:{configuration['CodeSha256']}"
 
 
 def contract_files(contracts: Path) -> list[Path]:

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -18,11 +19,14 @@ from pathlib import Path
 
 import deploy
 from functions import FUNCTIONS, ROOT
+from session import exit_on_signals
 
 # Where .local and .env.local lie.
 HOME = Path(os.environ.get("PENSTOCK_LOCAL_DIR") or ROOT)
 STATE = HOME / ".local"
 ENV_FILE = HOME / ".env.local"
+# Held by the runner of `make up`, with its process id; what it leads to once it is ready; what it says.
+LOCK, READY, RUNNER_LOG = STATE / "runner.lock", STATE / "ready.json", STATE / "runner.log"
 REGION = "us-east-1"
 START_WITHIN_SECONDS = 60
 STOP_WITHIN_SECONDS = 20
@@ -74,7 +78,7 @@ class LocalCloud:
         for port in self.ports:
             if listens(port):
                 raise LocalCloudError(
-                    f"error: port {port} of 127.0.0.1 is taken: end who listens there, or choose others with "
+                    f"port {port} of 127.0.0.1 is taken: end who listens there, or choose others with "
                     "`make up LOCAL_PORT=4576 LOCAL_REDSHIFT_PORT=5449`"
                 )
         scratch = self.state / "tmp"
@@ -161,17 +165,6 @@ def listens(port: int) -> bool:
         return own.connect_ex(("127.0.0.1", port)) == 0
 
 
-def exit_on_signals() -> None:
-    """Lets SIGTERM end this process as Ctrl-C does, with everything that is to be done at the end."""
-
-    def end(number: int, _frame) -> None:
-        sys.exit(128 + number)
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGHUP, end)
-
-
 def deploy_to(cloud_endpoint: str, redshift: str, stage: str, binaries: Path) -> dict[str, str]:
     """Deploys a stage and gives the variables that lead to it."""
     for name in FOREIGN:
@@ -205,7 +198,8 @@ def map_loader(redshift: str, stage: str) -> None:
 def write_env_file(variables: dict[str, str]) -> None:
     """Writes .env.local, for the shell and for `cargo lambda watch`."""
     head = "# Leads to the local cloud of `make up`, as its administrator. Shell: set -a; . ./.env.local; set +a\n"
-    ENV_FILE.write_text(head + "".join(f"{key}={value}\n" for key, value in variables.items()), encoding="utf-8")
+    lines = "".join(f"{key}={shlex.quote(value)}\n" for key, value in variables.items())
+    ENV_FILE.write_text(head + lines, encoding="utf-8")
 
 
 def read_env_file() -> dict[str, str]:
@@ -213,52 +207,68 @@ def read_env_file() -> dict[str, str]:
     if not ENV_FILE.exists():
         sys.exit("error: there is no local cloud: start it with `make up`")
     lines = ENV_FILE.read_text(encoding="utf-8").splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    pairs = (shlex.split(line, comments=True) for line in lines)
+    return dict(pair[0].split("=", 1) for pair in pairs if pair)
 
 
-def running() -> dict | None:
-    """What the runner of `make up` wrote of itself, while it holds its lock."""
+def runner() -> int | None:
+    """Process id of the runner of `make up`, while it holds its lock."""
     try:
-        with (STATE / "runner.lock").open() as lock:
+        with LOCK.open() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
                 return None
             except BlockingIOError:
-                return json.loads((STATE / "runner.json").read_text())
+                return int(lock.read() or 0)
     except FileNotFoundError:
         return None
 
 
 def run(port: int, redshift_port: int) -> None:
     """The runner: holds both servers until a signal."""
-    STATE.mkdir(exist_ok=True)
     # Opened for appending, so that a second runner leaves the first one's lock file alone.
-    with (STATE / "runner.lock").open("a") as lock:
+    with LOCK.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        exit_on_signals()
-        (STATE / "runner.json").unlink(missing_ok=True)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        READY.unlink(missing_ok=True)
         with LocalCloud(STATE, "local", port, redshift_port) as cloud:
-            about = {"pid": os.getpid(), "endpoint": cloud.endpoint, "redshift": cloud.redshift}
-            (STATE / "runner.json").write_text(json.dumps(about))
+            part = READY.with_suffix(".part")
+            part.write_text(json.dumps({"endpoint": cloud.endpoint, "redshift": cloud.redshift}))
+            part.replace(READY)
             while all(server.poll() is None for server in cloud.servers.values()):
                 time.sleep(0.1)
 
 
+def start_runner(port: int, redshift_port: int) -> None:
+    """Starts the runner in a session of its own, and waits until it is ready or has ended."""
+    shutil.rmtree(STATE, ignore_errors=True)
+    STATE.mkdir()
+    with RUNNER_LOG.open("wb") as log:
+        command = [sys.executable, __file__, "run", "--port", str(port), "--redshift-port", str(redshift_port)]
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    while not READY.exists():
+        if child.poll() is not None:
+            sys.exit(RUNNER_LOG.read_text().strip() or "error: the local cloud ended at once")
+        time.sleep(0.05)
+
+
 def up(port: int, redshift_port: int) -> None:
     """Starts the runner unless it runs, and deploys what changed."""
-    found = running()
-    if found is None:
-        shutil.rmtree(STATE, ignore_errors=True)
-        STATE.mkdir()
-        with (STATE / "runner.log").open("wb") as log:
-            command = [sys.executable, __file__, "run", "--port", str(port), "--redshift-port", str(redshift_port)]
-            runner = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        while not (STATE / "runner.json").exists():
-            if runner.poll() is not None:
-                sys.exit(f"error: {(STATE / 'runner.log').read_text().strip()}")
-            time.sleep(0.05)
-        found = running()
-    variables = deploy_to(found["endpoint"], found["redshift"], "local", deploy.target_dir() / "ci")
+    if runner() is None:
+        start_runner(port, redshift_port)
+    while not READY.exists():
+        # Somebody else's `make up` is starting it.
+        if runner() is None:
+            sys.exit(f"error: the local cloud ended while it was started: {RUNNER_LOG}")
+        time.sleep(0.05)
+    found = json.loads(READY.read_text())
+    try:
+        variables = deploy_to(found["endpoint"], found["redshift"], "local", deploy.target_dir() / "ci")
+    except BaseException:
+        print("the local cloud runs, but not everything is deployed: `make up` again goes on, `make down` ends it")
+        raise
     write_env_file(variables)
     print(f"""
 The local cloud is up: AWS at {found["endpoint"]}, Redshift at {found["redshift"]}
@@ -270,14 +280,15 @@ Logs of the functions: .local/ministack.log""")
 
 def down() -> None:
     """Ends the runner and everything it started."""
-    found = running()
-    if found is not None:
-        os.kill(found["pid"], signal.SIGTERM)
-        deadline = time.monotonic() + 2 * STOP_WITHIN_SECONDS
-        while running() is not None:
-            if time.monotonic() > deadline:
-                os.killpg(found["pid"], signal.SIGKILL)
-            time.sleep(0.05)
+    deadline, found = time.monotonic() + 2 * STOP_WITHIN_SECONDS, False
+    while (process := runner()) is not None:
+        if process and not found:
+            os.kill(process, signal.SIGTERM)
+            found = True
+        if process and time.monotonic() > deadline:
+            # Its servers end with it: each has a pipe to it.
+            os.kill(process, signal.SIGKILL)
+        time.sleep(0.05)
     shutil.rmtree(STATE, ignore_errors=True)
     ENV_FILE.unlink(missing_ok=True)
     print("the local cloud is down" if found else "there was no local cloud")
@@ -290,6 +301,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=int(os.environ.get("LOCAL_PORT") or 4566))
     parser.add_argument("--redshift-port", type=int, default=int(os.environ.get("LOCAL_REDSHIFT_PORT") or 5439))
     args = parser.parse_args()
+    exit_on_signals()
     try:
         match args.command:
             case "up":
@@ -299,7 +311,7 @@ def main() -> None:
             case _:
                 run(args.port, args.redshift_port)
     except LocalCloudError as error:
-        sys.exit(str(error))
+        sys.exit(f"error: {error}")
     except (deploy.stacks.StackError, deploy.functions.DeployError, deploy.BotoCoreError, deploy.ClientError) as error:
         sys.exit(f"error: {error}")
 

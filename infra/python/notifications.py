@@ -15,10 +15,10 @@ def queue(name: str, queue_arn: str, prefix: str) -> dict:
     }
 
 
-def merged(there: dict, own_prefix: str, wanted: list[dict]) -> dict:
+def merged(there: dict, own_ids: set[str], wanted: list[dict]) -> dict:
     """The configuration with our entries replaced by those wanted, and everybody else's as they are."""
     config = {kind: there[kind] for kind in KINDS if kind in there}
-    others = [entry for entry in there.get("QueueConfigurations", []) if not entry["Id"].startswith(own_prefix)]
+    others = [entry for entry in there.get("QueueConfigurations", []) if entry["Id"] not in own_ids]
     config["QueueConfigurations"] = others + wanted
     if not config["QueueConfigurations"]:
         del config["QueueConfigurations"]
@@ -38,10 +38,10 @@ def comparable(config: dict) -> dict:
     return {**lists, "EventBridge": "EventBridgeConfiguration" in config}
 
 
-def apply(s3, bucket: str, owner: str, own_prefix: str, wanted: list[dict]) -> bool:
-    """Brings a bucket's configuration to what is wanted; whether that changed anything."""
+def apply(s3, bucket: str, owner: str, own_ids: set[str], wanted: list[dict]) -> bool:
+    """Brings a bucket's entries with our ids to what is wanted; whether that changed anything."""
     there = s3.get_bucket_notification_configuration(Bucket=bucket, ExpectedBucketOwner=owner)
-    config = merged(there, own_prefix, wanted)
+    config = merged(there, own_ids, wanted)
     if comparable(config) == comparable(there):
         return False
     try:

@@ -9,11 +9,12 @@ import tempfile
 import urllib.parse
 from pathlib import Path
 
-import botocore.session
+from botocore.exceptions import BotoCoreError, ClientError
+
 import local_cloud
-from botocore.config import Config
-from botocore.exceptions import ClientError, EndpointConnectionError
-from functions import ROOT, tool_env
+import stage
+from functions import FUNCTIONS, ROOT, tool_env
+from session import Session
 
 # The bucket that every file in events/ names.
 BUCKET = "penstock-landing"
@@ -25,21 +26,16 @@ class Landing:
 
     def __init__(self, variables: dict[str, str]):
         self.bucket = variables["LANDING_BUCKET"]
-        session = botocore.session.get_session()
-        self.s3 = session.create_client(
-            "s3",
-            region_name=variables["AWS_REGION"],
-            endpoint_url=variables["AWS_ENDPOINT_URL"],
-            aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
-            config=Config(s3={"addressing_style": "path"}),
-        )
+        os.environ.update(variables)
+        self.s3 = Session(variables["AWS_ENDPOINT_URL"]).client("s3")
 
     def head(self, key: str) -> dict | None:
         """Size and ETag of an object. One that is missing is put there when events/objects has it."""
         try:
             return self.s3.head_object(Bucket=self.bucket, Key=key)
-        except ClientError:
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
+                raise
             sample = OBJECTS / Path(key).name
             if not sample.is_file():
                 print(f"  s3://{self.bucket}/{key} is not there")
@@ -83,15 +79,17 @@ def is_json(text: str) -> bool:
 def main() -> None:
     """Aims the event, and hands it to cargo-lambda."""
     parser = argparse.ArgumentParser(prog="replay.py", description="Replays an event against a watched function.")
-    parser.add_argument("function")
+    parser.add_argument("function", choices=[function.name for function in FUNCTIONS])
     parser.add_argument("event", type=Path)
     parser.add_argument("--port", default=os.environ.get("WATCH_PORT", "9000"))
     args = parser.parse_args()
-    variables = local_cloud.read_env_file()
+    variables = stage.variables("", with_warehouse=False)
     try:
         event = Landing(variables).aim(json.loads(args.event.read_text(encoding="utf-8")))
-    except (OSError, ValueError, EndpointConnectionError) as error:
-        sys.exit(f"error: {error}")
+    except (OSError, ValueError, BotoCoreError, ClientError) as error:
+        sys.exit(f"error: {args.event}: {error}")
+    if not local_cloud.listens(int(args.port)):
+        sys.exit(f"error: nobody listens on 127.0.0.1:{args.port}: start `make watch` in another terminal")
     with tempfile.NamedTemporaryFile("w", suffix=".json") as aimed:
         json.dump(event, aimed)
         aimed.flush()

@@ -8,10 +8,11 @@ import secrets
 import subprocess
 import sys
 
-import botocore.session
+from botocore.exceptions import BotoCoreError, ClientError
+
 import deploy
 import stage
-from botocore.config import Config
+from session import Session
 from waiting import until
 
 ROUTES = ["queue"]
@@ -23,12 +24,7 @@ def drop(variables: dict[str, str], route: str, run_id: str) -> str:
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
     row = {"run_id": run_id, "route": route, "sent_at": now}
     key = f"{route}/smoke/{run_id}.json"
-    s3 = botocore.session.get_session().create_client(
-        "s3",
-        region_name=variables["AWS_REGION"],
-        endpoint_url=variables.get("AWS_ENDPOINT_URL"),
-        config=Config(s3={"addressing_style": "path"}) if "AWS_ENDPOINT_URL" in variables else None,
-    )
+    s3 = Session(variables.get("AWS_ENDPOINT_URL")).client("s3")
     s3.put_object(Bucket=variables["LANDING_BUCKET"], Key=key, Body=json.dumps(row).encode())
     return f"s3://{variables['LANDING_BUCKET']}/{key}"
 
@@ -48,8 +44,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="smoke.py", description="Sends one file a route through a stage.")
     parser.add_argument("--stage", default="", help="a stage on AWS; the local cloud without it")
     args = parser.parse_args()
-    variables = stage.variables(args.stage)
+    try:
+        smoke(stage.variables(args.stage, with_warehouse=True))
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(f"error: {error}")
+
+
+def smoke(variables: dict[str, str]) -> None:
+    """One file a route, and exactly one row of each."""
     os.environ.update(variables)
+    # A warehouse on AWS is not asked five times a second.
+    poll_seconds = 0.2 if "AWS_ENDPOINT_URL" in variables else 3.0
     for route in ROUTES:
         run_id = secrets.token_hex(8)
         print(f"{route}: {drop(variables, route, run_id)}", flush=True)
@@ -58,7 +63,10 @@ def main() -> None:
             found = rows(run_id)
             return found > 0, f"{found} of 1 rows in tgt.smoke"
 
-        waited = until(route, WITHIN_SECONDS, arrived)
+        waited = until(route, WITHIN_SECONDS, arrived, poll_seconds)
+        found = rows(run_id)
+        if found != 1:
+            sys.exit(f"error: {route}: {found} rows in tgt.smoke for one record")
         print(f"{route}: 1 row in tgt.smoke after {waited:.1f} s")
 
 

@@ -43,6 +43,11 @@ def read(cfn, name: str) -> Stack | None:
     )
 
 
+def is_new(stack: Stack | None) -> bool:
+    """Whether the next change creates the stack: a creation that failed leaves nothing but its name."""
+    return stack is None or stack.status == "ROLLBACK_COMPLETE"
+
+
 def parameters_of(template: Path) -> set[str]:
     """Names of a template's parameters."""
     text = template.read_text(encoding="utf-8")
@@ -65,8 +70,7 @@ def apply(cfn, name: str, template: Path, given: dict[str, str], names: dict[str
     """Creates or updates a stack. A parameter that is not given keeps its value. Buckets that an earlier stack of this
     name left behind are taken back; `names` are what their names are made of."""
     there = read(cfn, name)
-    if there and there.status == "ROLLBACK_COMPLETE":
-        # What a failed creation leaves: nothing but its name.
+    if there and is_new(there):
         delete(cfn, name)
         there = None
     if there and not FINAL.search(there.status):
@@ -91,8 +95,9 @@ def apply(cfn, name: str, template: Path, given: dict[str, str], names: dict[str
     if not await_change_set(cfn, name, change_set):
         cfn.delete_change_set(StackName=name, ChangeSetName=change_set)
         return there or Stack(status="NONE")
+    before = newest_event(cfn, name)
     cfn.execute_change_set(StackName=name, ChangeSetName=change_set)
-    stack = await_stack(cfn, name)
+    stack = await_stack(cfn, name, before)
     if stack is None or stack.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"):
         raise StackError(failure(cfn, name, stack))
     stack.changed = True
@@ -105,7 +110,8 @@ def await_change_set(cfn, name: str, change_set: str) -> bool:
         described = cfn.describe_change_set(StackName=name, ChangeSetName=change_set)
         status, reason = described["Status"], described.get("StatusReason", "")
         if status == "CREATE_COMPLETE":
-            return bool(described.get("Changes"))
+            # Also without a resource: outputs may have changed.
+            return True
         if status == "FAILED":
             if "didn't contain changes" in reason or "No updates are to be performed" in reason:
                 return False
@@ -114,15 +120,22 @@ def await_change_set(cfn, name: str, change_set: str) -> bool:
     raise AssertionError("polls never end")
 
 
-def await_stack(cfn, name: str) -> Stack | None:
-    """The stack once nothing happens to it any more."""
+def await_stack(cfn, name: str, before: str | None) -> Stack | None:
+    """The stack once nothing happens to it any more; `before` is the newest event from before the change."""
     for seconds in polls():
         stack = read(cfn, name)
         # CLEANUP states come after the change is done and safe.
-        if stack is None or FINAL.search(stack.status):
+        begun = before is None or newest_event(cfn, name) != before
+        if begun and (stack is None or FINAL.search(stack.status)):
             return stack
         time.sleep(seconds)
     raise AssertionError("polls never end")
+
+
+def newest_event(cfn, name: str) -> str:
+    """Id of a stack's newest event."""
+    events = cfn.describe_stack_events(StackName=name)["StackEvents"]
+    return events[0]["EventId"] if events else ""
 
 
 def delete(cfn, name: str) -> bool:
@@ -132,7 +145,7 @@ def delete(cfn, name: str) -> bool:
     # A stack that was deleted is found by its id alone.
     stack_id = cfn.describe_stacks(StackName=name)["Stacks"][0]["StackId"]
     cfn.delete_stack(StackName=name)
-    stack = await_stack(cfn, stack_id)
+    stack = await_stack(cfn, stack_id, None)
     if stack is not None:
         raise StackError(failure(cfn, name, stack))
     return True

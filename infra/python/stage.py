@@ -4,31 +4,47 @@ import argparse
 import os
 import sys
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 import deploy
 import local_cloud
 import stacks
+from session import Session
+
+# What could lead to another warehouse or account than the stage's.
+FOREIGN = ("WORKGROUP_NAME", "CLUSTER_IDENTIFIER", "SECRET_ARN", *local_cloud.FOREIGN)
 
 
-def variables(stage: str | None) -> dict[str, str]:
-    """What leads to the local cloud, or to a stage that was deployed to AWS."""
-    if not stage or stage == "local":
+def variables(stage: str, with_warehouse: bool) -> dict[str, str]:
+    """What leads to the local cloud, or to a stage that was deployed to AWS; its warehouse as who made its tables."""
+    if stage in ("", "local"):
+        for name in FOREIGN:
+            os.environ.pop(name, None)
         return local_cloud.read_env_file()
-    client, region = deploy.clients(None)
-    foundation = stacks.read(client("cloudformation"), f"penstock-{stage}-foundation")
+    session = Session(None)
+    name = f"penstock-{stage}-foundation"
+    foundation = stacks.read(session.client("cloudformation"), name)
     if foundation is None:
-        sys.exit(f"error: there is no stage {stage} in region {region}: no stack penstock-{stage}-foundation")
-    return deploy.variables_of(foundation) | {"AWS_REGION": region}
+        sys.exit(f"error: there is no stage {stage} in region {session.region}: no stack {name}")
+    for own in FOREIGN[:3]:
+        os.environ.pop(own, None)
+    print(f"stage {stage} on AWS, region {session.region}", file=sys.stderr)
+    warehouse = deploy.administrator_of(foundation, session) if with_warehouse else {}
+    return {**deploy.variables_of(foundation), **warehouse, "AWS_REGION": session.region}
 
 
 def main() -> None:
     """Replaces itself by the command."""
     parser = argparse.ArgumentParser(prog="stage.py", description="Runs a command with the environment of a stage.")
     parser.add_argument("--stage", default="", help="a stage on AWS; the local cloud without it")
+    parser.add_argument("--no-warehouse", action="store_true", help="for those who may read rejects alone")
     parser.add_argument("command", nargs="+", help="the command and its arguments, after --")
     args = parser.parse_args()
-    os.environ.update(variables(args.stage))
     try:
+        os.environ.update(variables(args.stage, not args.no_warehouse))
         os.execvp(args.command[0], args.command)
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {args.command[0]}: {error.strerror}")
 

@@ -4,10 +4,9 @@ import sys
 import time
 
 FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-POLL_SECONDS = 0.2
 
 
-def until(what: str, within_seconds: float, condition, out=sys.stdout) -> float:
+def until(what: str, within_seconds: float, condition, poll_seconds: float = 0.2, out=sys.stdout) -> float:
     """Calls `condition` until its first value is true; its second tells how far it is. Gives the seconds it took."""
     started, shows, frame = time.monotonic(), out.isatty(), 0
     while True:
@@ -19,7 +18,7 @@ def until(what: str, within_seconds: float, condition, out=sys.stdout) -> float:
         if done or waited > within_seconds:
             break
         frame += 1
-        time.sleep(POLL_SECONDS)
+        time.sleep(poll_seconds)
     if shows:
         out.write("\r\x1b[K")
         out.flush()

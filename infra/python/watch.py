@@ -10,6 +10,7 @@ import time
 import deploy
 import local_cloud
 from functions import FUNCTIONS, tool_env
+from session import exit_on_signals
 
 START_WITHIN_SECONDS = 30
 # A function that ends is started again, but not in a loop that heats the room.
@@ -84,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="watch.py", description="Runs the functions for `make replay`.")
     parser.add_argument("--port", type=int, default=9000)
     args = parser.parse_args()
-    local_cloud.exit_on_signals()
+    exit_on_signals()
     watch = Watch(args.port, local_cloud.read_env_file())
     try:
         watch.start()

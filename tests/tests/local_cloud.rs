@@ -8,7 +8,6 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -99,13 +98,34 @@ impl Drop for Local {
     }
 }
 
-/// Command lines of living processes that name a folder or one of the ports.
-fn processes_of(folder: &Path, ports: [u16; 3]) -> Vec<String> {
-    let listed = Command::new("ps").args(["-eo", "args"]).output().unwrap();
-    let names: Vec<String> = ports.iter().map(u16::to_string).chain([folder.display().to_string()]).collect();
+/// Living processes: id, parent's id, command line.
+fn processes() -> Vec<(u32, u32, String)> {
+    let listed = Command::new("ps").args(["-eo", "pid=,ppid=,args="]).output().unwrap();
     let lines = String::from_utf8_lossy(&listed.stdout).into_owned();
-    let is_ours = |line: &&str| names.iter().any(|name| line.contains(name.as_str()));
-    lines.lines().filter(is_ours).map(str::to_owned).collect()
+    let read = |line: &str| {
+        let (pid, rest) = line.trim_start().split_once(' ')?;
+        let (parent, command) = rest.trim_start().split_once(' ')?;
+        Some((pid.parse().ok()?, parent.parse().ok()?, command.to_owned()))
+    };
+    lines.lines().filter_map(read).collect()
+}
+
+/// A process and everything that it started, PostgreSQL and the functions included.
+fn descendants(root: u32) -> Vec<u32> {
+    let all = processes();
+    let mut found = vec![root];
+    let mut at = 0;
+    while let Some(parent) = found.get(at).copied() {
+        found.extend(all.iter().filter(|(_, own, _)| *own == parent).map(|(pid, ..)| *pid));
+        at += 1;
+    }
+    found
+}
+
+/// Those of these processes that still live.
+fn living(pids: &[u32]) -> Vec<String> {
+    let all = processes().into_iter().filter(|(pid, ..)| pids.contains(pid));
+    all.filter(|(.., command)| !command.contains("<defunct>")).map(|(.., command)| command).collect()
 }
 
 #[tokio::test]
@@ -138,16 +158,22 @@ async fn the_commands_of_the_readme_lead_from_a_file_to_rows_and_leave_no_proces
         .ok(&["sql", "Q=SELECT COUNT(*) AS n, COUNT(DISTINCT transaction_id) AS keys FROM tgt.transactions"]);
     assert!(rows.lines().any(|line| line.split_whitespace().eq(["6", "6"])), "{rows}");
     let rejects = local.ok(&["rejects"]);
-    for expected in ["not_a_number amount", "valid_values currency", "required account_id", "4 rejects"] {
+    for expected in
+        ["not_a_number  amount ", "valid_values  currency ", "required      account_id ", "4 rejects"]
+    {
         assert!(rejects.contains(expected), "{expected}: {rejects}");
     }
     assert!(!rejects.contains("DE89370400440532013000"), "{rejects}");
 
-    let (folder, ports) = (local.folder.path().to_owned(), local.ports);
-    assert!(!processes_of(&folder, ports).is_empty());
+    let runner = std::fs::read_to_string(local.folder.path().join(".local/runner.lock")).unwrap();
+    let started = descendants(runner.trim().parse().unwrap());
+    let commands = living(&started).join("\n");
+    for expected in ["ministack", "redshift-local", "postgres", "bootstrap"] {
+        assert!(commands.contains(expected), "{expected} is not among\n{commands}");
+    }
     assert_eq!(local.ok(&["down"]), "the local cloud is down\n");
     until("every process to be gone", Duration::from_secs(10), async || {
-        Ok(processes_of(&folder, ports).is_empty().then_some(()))
+        Ok(living(&started).is_empty().then_some(()))
     })
     .await
     .unwrap();
@@ -160,7 +186,7 @@ async fn a_command_without_a_local_cloud_says_how_to_get_one() {
         ["status"].as_slice(),
         &["sql", "Q=SELECT 1"],
         &["watch"],
-        &["replay", "FN=x", "EVENT=events/s3-put.json"],
+        &["replay", "FN=s3-to-sqs-fifo", "EVENT=events/s3-put.json"],
     ] {
         let printed = local.run(command);
         assert_ne!(printed.code, 0, "{command:?}");

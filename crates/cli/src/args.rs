@@ -83,8 +83,9 @@ Files are counted from their receipts, loads from the dataset's ledger penstock.
 balanced when each receipt says read = rejected + duplicate + sent, each line of the ledger says read = inserted + \
 updated + unchanged + duplicate + rejected, and no record id stands twice in the table. Partial and failed files are \
 listed with their reason; they are no imbalance.\n
-What files sent and what loads read need not be equal: a file that is delivered again has still one receipt, but its \
-rows are read, and found unchanged, once more; and rows may wait in the queue. If the table does not hold as many rows \
+Loads may read more than files sent: a file that is delivered again has still one receipt, but its rows are read, and \
+found unchanged, once more. Less is read while rows wait in the queue; less with an empty queue, or messages in its \
+dead-letter queue, are told as rows that no load has. If the table does not hold as many rows \
 as were inserted, a note says so: rows may have been deleted since.\n
 Environment:
   WORK_BUCKET             bucket of the receipts

@@ -75,6 +75,22 @@ impl Bucket {
         Pages { bucket: self, prefix, next: Some(None) }
     }
 
+    /// First segments of the keys, in order.
+    pub async fn folders(&self) -> Result<Vec<String>, BucketError> {
+        let (mut folders, mut next) = (Vec::new(), None);
+        loop {
+            let request = self.s3.list_objects_v2().bucket(&self.name).delimiter("/");
+            let answer = request.set_continuation_token(next).send().await;
+            let answer = answer.map_err(|error| BucketError::new(self.uri(""), &error))?;
+            let prefixes = answer.common_prefixes.unwrap_or_default().into_iter();
+            folders.extend(prefixes.filter_map(|own| own.prefix?.strip_suffix('/').map(str::to_owned)));
+            next = answer.next_continuation_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(folders);
+            }
+        }
+    }
+
     /// An object's content.
     pub async fn get(&self, key: &str) -> Result<ByteStream, BucketError> {
         let answer = self.s3.get_object().bucket(&self.name).key(key).send().await;

@@ -25,10 +25,21 @@ pub fn look(contract: &Contract) -> Findings {
              rejects"
         ));
     }
-    if contract.s3.is_none() {
-        found.notes.push("no server of type s3: no object is ever taken for this dataset".into());
-    }
+    location(contract, &mut found);
     found
+}
+
+/// The first segment of a landing key is the route: nobody tells of objects elsewhere.
+fn location(contract: &Contract, found: &mut Findings) {
+    let Some(s3) = &contract.s3 else {
+        found.notes.push("no server of type s3: no object is ever taken for this dataset".into());
+        return;
+    };
+    let text = s3.location.placeholder_text().unwrap_or_default();
+    let key = text.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).map(|(_, key)| key);
+    if contract.queue.is_some() && key.is_some_and(|key| !key.starts_with("queue/")) {
+        found.notes.push("the location is not below queue/: only there a file goes the queue route".into());
+    }
 }
 
 /// Names that only show when the tables are made.

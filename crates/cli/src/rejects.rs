@@ -47,7 +47,7 @@ pub async fn run(
     let shown = if args.json { Shown::Json { left: limit } } else { Shown::Report(Report::new(limit)) };
     let bucket = Bucket::new(clients.s3, bucket);
     let mut reading = Reading { args, bucket, contracts, shown, faults: Vec::new(), out };
-    for dataset in reading.datasets() {
+    for dataset in reading.datasets().await? {
         if reading.dataset(&dataset).await?.is_break() {
             writeln!(err, "note: stopped after {}, --limit 0 prints all", counted(limit, "reject"))?;
             break;
@@ -80,10 +80,14 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Those that were named, or all that have a contract and what belongs to none.
-    fn datasets(&self) -> Vec<String> {
-        let all = || self.contracts.keys().copied().chain([UNKNOWN_DATASET]).map(str::to_owned).collect();
-        if self.args.datasets.is_empty() { all() } else { self.args.datasets.clone() }
+    /// Those that were named, or all that have rejects, also without a contract here.
+    async fn datasets(&self) -> Result<Vec<String>, Failure> {
+        if !self.args.datasets.is_empty() {
+            return Ok(self.args.datasets.clone());
+        }
+        let mut folders = self.bucket.folders().await.map_err(not_listed)?;
+        folders.sort_by_key(|name| name == UNKNOWN_DATASET);
+        Ok(folders)
     }
 
     /// Reads a dataset's rejects; breaks when enough are printed.

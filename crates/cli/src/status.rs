@@ -3,18 +3,18 @@
 
 mod files;
 mod loads;
+mod queue;
 
 use std::io::Write;
 use std::time::SystemTime;
 
-use aws_sdk_sqs::types::QueueAttributeName;
-use penstock_aws::answered;
 use penstock_aws::vars::Vars;
 use penstock_aws::warehouse::{TableHome, Warehouse, WarehouseTarget};
 use penstock_core::contract::Contract;
 
 use self::files::Files;
-use self::loads::Ledger;
+use self::loads::{Ledger, Loads};
+use self::queue::Queue;
 use crate::Env;
 use crate::args::StatusArgs;
 use crate::bucket::Bucket;
@@ -72,44 +72,62 @@ pub async fn run(
     let clients = connect.clients().await?;
     let bucket = Bucket::new(clients.s3.clone(), settings.work_bucket);
     let warehouse = clients.warehouse(settings.warehouse);
-    let mut accounts = Vec::new();
+    // In this order, a row whose receipt is counted is in the queue or in the ledger when those are read.
+    let mut files = Vec::new();
     for database in &databases {
-        accounts.extend(of_database(database, &bucket, &warehouse, since).await?);
+        files.push(files_of(database, &bucket, since).await?);
+    }
+    let queue = match &settings.queue_url {
+        Some(url) => Some(Queue::read(&clients.sqs, url).await),
+        None => None,
+    };
+    let mut accounts = Vec::new();
+    for (database, files) in databases.iter().zip(files) {
+        accounts.extend(with_ledgers(database, files, &warehouse).await);
     }
     let heading = args.since.as_ref().map(|since| format!(" (receipts of the last {})", since.text));
     writeln!(out, "files{}\n{}", heading.unwrap_or_default(), files_table(&accounts))?;
     print_incomplete(&accounts, out)?;
     writeln!(out, "warehouse\n{}", loads_table(&accounts))?;
     let mut exits = Vec::new();
-    if let Some(url) = &settings.queue_url {
-        exits.push(print_queue(&clients.sqs, url, out).await?);
+    if let Some(queue) = &queue {
+        exits.push(print_queue(queue, out)?);
     }
+    let all_arrived = queue.as_ref().is_some_and(|queue| queue.as_ref().is_ok_and(Queue::is_empty));
     for account in &accounts {
-        exits.push(account.conclude(out)?);
+        exits.push(account.conclude(all_arrived, out)?);
     }
     Ok(if exits.contains(&Exit::Refused) { Exit::Refused } else { Exit::Ok })
 }
 
-async fn of_database<'a>(
-    database: &Database<'a>,
+async fn files_of(
+    database: &Database<'_>,
     bucket: &Bucket,
-    warehouse: &Warehouse,
     since: Option<SystemTime>,
-) -> Result<Vec<Account<'a>>, Failure> {
+) -> Result<Vec<Files>, Failure> {
+    let mut all = Vec::new();
+    for target in &database.targets {
+        let files = Files::read(bucket, target.contract.dataset.as_str(), since).await;
+        all.push(files.map_err(|error| Failure::refused(format!("the receipts cannot be read: {error}")))?);
+    }
+    Ok(all)
+}
+
+async fn with_ledgers<'a>(
+    database: &Database<'a>,
+    files: Vec<Files>,
+    warehouse: &Warehouse,
+) -> Vec<Account<'a>> {
     let there = loads::ledgers(warehouse, &database.name).await;
     let mut accounts = Vec::new();
-    for target in &database.targets {
-        let dataset = target.contract.dataset.as_str();
-        let files = Files::read(bucket, dataset, since).await;
-        let files =
-            files.map_err(|error| Failure::refused(format!("the receipts cannot be read: {error}")))?;
+    for (target, files) in database.targets.iter().zip(files) {
         let ledger = match &there {
             Ok(there) => loads::ledger(warehouse, &database.name, target, there).await,
             Err(error) => Ledger::Refused(error.clone()),
         };
-        accounts.push(Account { dataset, files, ledger });
+        accounts.push(Account { dataset: target.contract.dataset.as_str(), files, ledger });
     }
-    Ok(accounts)
+    accounts
 }
 
 /// The contracts of the named datasets; all without a name.
@@ -179,37 +197,41 @@ fn print_some(lines: &[String], out: &mut dyn Write) -> std::io::Result<()> {
     }
 }
 
-async fn print_queue(sqs: &aws_sdk_sqs::Client, url: &str, out: &mut dyn Write) -> std::io::Result<Exit> {
-    let (waiting, in_flight) = (
-        QueueAttributeName::ApproximateNumberOfMessages,
-        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-    );
-    let request = sqs.get_queue_attributes().queue_url(url);
-    let answer = request.attribute_names(waiting.clone()).attribute_names(in_flight.clone()).send().await;
-    let answer = match answer {
-        Ok(answer) => answer,
-        Err(error) => {
-            writeln!(out, "queue: cannot be asked: {}", printable(&answered(&error)))?;
+/// Prints how many messages are on their way, and how many gave up.
+fn print_queue(queue: &Result<Queue, String>, out: &mut dyn Write) -> std::io::Result<Exit> {
+    let queue = match queue {
+        Ok(queue) => queue,
+        Err(text) => {
+            writeln!(out, "queue: cannot be asked: {}", printable(text))?;
             return Ok(Exit::Refused);
         }
     };
-    let count = |name| {
-        let count = answer.attributes().and_then(|attributes| attributes.get(&name));
-        count.map_or("?", String::as_str).to_owned()
-    };
-    writeln!(out, "queue: messages: {} waiting, {} in flight", count(waiting), count(in_flight))?;
-    Ok(Exit::Ok)
+    writeln!(out, "queue: messages: {} waiting, {} in flight", queue.waiting, queue.in_flight)?;
+    match queue.dead {
+        Some(dead) if dead > 0 => {
+            writeln!(out, "queue: {dead} messages of rows are in its dead-letter queue and in no load")?;
+            Ok(Exit::Refused)
+        }
+        _ => Ok(Exit::Ok),
+    }
 }
 
 impl Account<'_> {
     /// Prints the findings.
-    fn conclude(&self, out: &mut dyn Write) -> std::io::Result<Exit> {
+    fn conclude(&self, all_arrived: bool, out: &mut dyn Write) -> std::io::Result<Exit> {
         let Self { dataset, files, ledger } = self;
         let wrong = |fault: &String| format!("{dataset}: NOT BALANCED: {fault}");
         let mut faults: Vec<String> = files.faults.iter().map(wrong).collect();
-        let mut balanced = "balanced".to_owned();
+        let incomplete = match files.partial + files.failed {
+            0 => String::new(),
+            count => format!(", but {} not complete", files_are(count)),
+        };
+        let mut balanced = format!("balanced{incomplete}");
         match ledger {
-            Ledger::Read(loads) => faults.extend(loads.faults().iter().map(wrong)),
+            Ledger::Read(loads) => {
+                faults.extend(loads.faults().iter().map(wrong));
+                faults.extend(self.lost(loads, all_arrived).iter().map(wrong));
+            }
             Ledger::Refused(text) => faults.push(format!("{dataset}: the warehouse does not tell: {text}")),
             Ledger::Missing(name) => {
                 balanced = format!(
@@ -221,11 +243,67 @@ impl Account<'_> {
         if faults.is_empty() {
             writeln!(out, "{dataset}: {balanced}")?;
         }
-        if let Ledger::Read(loads) = ledger
-            && let Some(note) = loads.note()
-        {
-            writeln!(out, "{dataset}: note: {note}")?;
+        if let Ledger::Read(loads) = ledger {
+            for note in self.again(loads).into_iter().chain(loads.note()) {
+                writeln!(out, "{dataset}: note: {note}")?;
+            }
         }
-        Ok(if faults.is_empty() { Exit::Ok } else { Exit::Refused })
+        let is_known = !matches!(ledger, Ledger::Missing(_));
+        Ok(if faults.is_empty() && is_known { Exit::Ok } else { Exit::Refused })
+    }
+
+    /// Rows that loads read more often than the receipts say.
+    fn again(&self, loads: &Loads) -> Option<String> {
+        let again =
+            u64::try_from(loads.read).ok()?.checked_sub(self.files.sent).filter(|again| *again > 0)?;
+        Some(format!("loads read {again} rows more than the files above sent: some were delivered again"))
+    }
+
+    /// Rows that left the queue and came into no load. More may be read than were sent: files come again.
+    fn lost(&self, loads: &Loads, all_arrived: bool) -> Option<String> {
+        let read = u64::try_from(loads.read).unwrap_or(0);
+        let lost = self.files.sent.checked_sub(read).filter(|lost| all_arrived && *lost > 0)?;
+        Some(format!("{lost} rows were sent, are in no load, and are not in the queue"))
+    }
+}
+
+fn files_are(count: u64) -> String {
+    match count {
+        1 => "1 file is".to_owned(),
+        count => format!("{count} files are"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_that_left_the_queue_and_are_in_no_load_are_lost() {
+        let account = |sent| Account {
+            dataset: "t",
+            files: Files { sent, ..Files::default() },
+            ledger: Ledger::Missing(String::new()),
+        };
+        let mut loads = Loads::default();
+        loads.read = 5;
+        assert_eq!(account(5).lost(&loads, true), None);
+        // A file that came again is read more often than its receipt says.
+        assert_eq!(account(3).lost(&loads, true), None);
+        assert_eq!(account(8).lost(&loads, false), None);
+        assert!(account(8).lost(&loads, true).unwrap().starts_with("3 rows were sent"));
+    }
+
+    #[test]
+    fn dead_letters_are_told_and_fail() {
+        let told = |dead| {
+            let mut out = Vec::new();
+            let exit = print_queue(&Ok(Queue { waiting: 1, in_flight: 0, dead }), &mut out).unwrap();
+            (exit, String::from_utf8(out).unwrap())
+        };
+        assert_eq!(told(None), (Exit::Ok, "queue: messages: 1 waiting, 0 in flight\n".into()));
+        assert_eq!(told(Some(0)).0, Exit::Ok);
+        let (exit, text) = told(Some(2));
+        assert!(exit == Exit::Refused && text.contains("2 messages of rows are in its dead-letter queue"));
     }
 }

@@ -1,5 +1,5 @@
-//! Rejects as people read them: grouped by source, the first ones in full, all of them in a summary. Is given lines
-//! that may be shown, and asks nothing.
+//! Rejects as people read them: a table a source for the first ones, and a summary of all. Is given lines that may be
+//! shown, and asks nothing.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Write;
@@ -10,9 +10,9 @@ use crate::printable::{printable, shortened};
 use crate::table::{Align, Table};
 
 /// Width of a record's beginning.
-const RAW_WIDTH: usize = 100;
+const RAW_WIDTH: usize = 72;
 /// Width of a reason; only the warehouse's are longer.
-const REASON_WIDTH: usize = 500;
+const REASON_WIDTH: usize = 120;
 
 /// A source and its dataset.
 type Origin = (String, String);
@@ -25,7 +25,7 @@ pub struct Report {
     found: usize,
     origins: HashSet<Origin>,
     /// In the order in which they came, with the shown rejects.
-    groups: Vec<(Origin, String)>,
+    groups: Vec<(Origin, Table)>,
     group_at: HashMap<Origin, usize>,
     counts: BTreeMap<(String, String), usize>,
 }
@@ -55,10 +55,11 @@ impl Report {
             self.shown += 1;
             let at = *self.group_at.entry(origin.clone()).or_insert(self.groups.len());
             if at == self.groups.len() {
-                self.groups.push((origin.clone(), String::new()));
+                let heads = ["where", "rule", "column", "reason", "record"].map(|head| (head, Align::Left));
+                self.groups.push((origin.clone(), Table::new(heads)));
             }
-            if let Some((_, text)) = self.groups.get_mut(at) {
-                text.push_str(&shown(line));
+            if let Some((_, table)) = self.groups.get_mut(at) {
+                show(line, table);
             }
         }
         self.origins.insert(origin);
@@ -71,8 +72,8 @@ impl Report {
 
     /// Prints the groups and the summary.
     pub fn print(&self, out: &mut dyn Write) -> std::io::Result<()> {
-        for ((source, dataset), text) in &self.groups {
-            writeln!(out, "{} (dataset {})\n{text}", printable(source), printable(dataset))?;
+        for ((source, dataset), table) in &self.groups {
+            writeln!(out, "{} (dataset {})\n{table}", printable(source), printable(dataset))?;
         }
         let heads = [("rule", Align::Left), ("column", Align::Left), ("count", Align::Right)];
         let mut table = Table::new(heads);
@@ -90,23 +91,21 @@ impl Report {
     }
 }
 
-fn shown(line: &Line) -> String {
+/// A row a broken rule; place and record stand in the first.
+fn show(line: &Line, table: &mut Table) {
     let place = match (line.line, line.position) {
         (Some(line), _) => format!("line {line}"),
         (None, Some(position)) => format!("byte {position}"),
-        (None, None) => "no position".to_owned(),
+        (None, None) => "-".to_owned(),
     };
-    let mut text = format!("  {place}\n");
-    for BrokenRule { rule, column, reason } in &line.rules {
-        let column = column.as_ref().map(|column| format!(" {}", printable(column))).unwrap_or_default();
-        let reason = shortened(reason, REASON_WIDTH);
-        text.push_str(&format!("    {}{column}: {reason}\n", printable(rule)));
-    }
     let hex = line.raw_hex.as_ref().map(|hex| format!("hex {hex}"));
-    if let Some(raw) = line.raw.as_ref().or(hex.as_ref()) {
-        text.push_str(&format!("    {}\n", shortened(raw, RAW_WIDTH)));
+    let raw = line.raw.as_ref().or(hex.as_ref()).map(|raw| shortened(raw, RAW_WIDTH)).unwrap_or_default();
+    let mut firsts = [place, raw];
+    for BrokenRule { rule, column, reason } in &line.rules {
+        let [place, raw] = std::mem::take(&mut firsts);
+        let reason = shortened(reason, REASON_WIDTH);
+        table.push([&place, rule, column.as_deref().unwrap_or_default(), &reason, &raw]);
     }
-    text
 }
 
 #[cfg(test)]
@@ -137,12 +136,19 @@ mod tests {
         report.add(&line("s3://b/2", ",\"position\":7", whole, "\u{1b}[2J\nx"));
         report.add(&line("s3://b/1", "", PATTERN, &"x".repeat(200)));
         let expected = format!(
-            "s3://b/1 (dataset t)\n  line 2\n    pattern currency: must match\n    {{\"a\":1}}\n\
-             \x20 no position\n    pattern currency: must match\n    {}…\n\n\
-             s3://b/2 (dataset t)\n  byte 7\n    not_an_object: a record must be a JSON object\n    \\u001b[2J\\nx\n\n\
+            "s3://b/1 (dataset t)\n\
+             where   rule     column    reason      record\n\
+             ------  -------  --------  ----------  {dashes}\n\
+             line 2  pattern  currency  must match  {{\"a\":1}}\n\
+             -       pattern  currency  must match  {record}…\n\n\
+             s3://b/2 (dataset t)\n\
+             where   rule           column  reason                          record\n\
+             ------  -------------  ------  ------------------------------  ------------\n\
+             byte 7  not_an_object          a record must be a JSON object  \\u001b[2J\\nx\n\n\
              rule           column    count\n-------------  --------  -----\n\
              pattern        currency      2\nnot_an_object                1\n\n3 rejects of 2 sources\n",
-            "x".repeat(99)
+            dashes = "-".repeat(72),
+            record = "x".repeat(71)
         );
         assert_eq!(printed(&report), expected);
     }

@@ -10,8 +10,8 @@ use aws_sdk_s3::error::ErrorMetadata;
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
-use aws_sdk_s3::types::Object;
 use aws_sdk_s3::types::error::NoSuchKey;
+use aws_sdk_s3::types::{CommonPrefix, Object};
 use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesOutput;
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_smithy_mocks::{MockResponse, RuleMode, mock, mock_client};
@@ -31,6 +31,9 @@ pub fn s3(objects: Objects) -> Client {
     let listed: Vec<String> = objects.keys().cloned().collect();
     let list = mock!(Client::list_objects_v2).then_compute_output(move |input| {
         assert_eq!(input.bucket(), Some("b"));
+        if input.delimiter().is_some() {
+            return folders(&listed);
+        }
         let (prefix, after) = (input.prefix().unwrap(), input.continuation_token().unwrap_or_default());
         let mut keys = listed.iter().filter(|key| key.starts_with(prefix) && key.as_str() > after);
         let page: Vec<&String> = keys.by_ref().take(PAGE).collect();
@@ -56,6 +59,15 @@ pub fn s3(objects: Objects) -> Client {
     mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&list, &get])
 }
 
+/// The first segments of keys.
+fn folders(keys: &[String]) -> ListObjectsV2Output {
+    let mut names: Vec<&str> =
+        keys.iter().filter_map(|key| key.split_once('/')).map(|(name, _)| name).collect();
+    names.dedup();
+    let prefixes = names.into_iter().map(|name| CommonPrefix::builder().prefix(format!("{name}/")).build());
+    ListObjectsV2Output::builder().set_common_prefixes(Some(prefixes.collect())).build()
+}
+
 /// Content of an object that is gone once it is asked for.
 pub const GONE: &[u8] = b"gone";
 
@@ -76,7 +88,7 @@ pub fn denied() -> Client {
 pub fn sqs() -> aws_sdk_sqs::Client {
     let attributes = mock!(aws_sdk_sqs::Client::get_queue_attributes)
         .match_requests(|input| {
-            input.queue_url() == Some("https://queue") && input.attribute_names().len() == 2
+            input.queue_url() == Some("https://queue") && input.attribute_names().len() == 3
         })
         .then_output(|| {
             GetQueueAttributesOutput::builder()

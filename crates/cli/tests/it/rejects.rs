@@ -75,14 +75,14 @@ async fn rejects_are_grouped_by_source_with_classified_values_masked() {
     let run = rejects(directory.path(), &[], quarantine()).await;
     assert_eq!((run.code, run.err.as_str()), (0, ""), "{}", run.out);
     for expected in [
-        "s3://landing/1.json (dataset transactions)\n  line 1\n    pattern currency: must match ^[A-Z]{3}$\n    \
-         {\"transaction_id\":\"t1\",\"account_id\":\"***\",\"currency\":\"eur\",\"note\":\"a\"}\n  line 3\n    \
-         invalid_json: EOF while parsing a string\n    (hidden: 60 bytes that",
-        "s3://landing/2.json (dataset transactions)\n  no position\n    refused_by_warehouse: (the warehouse's text may \
-         hold values; --show-classified shows it)\n    {\"transaction_id\":\"t2\",\"account\":\"***\",\"note\":\"n\",\
-         \"_order\":\"***\"}\n",
-        "\"note\":\"\\u009b2J\"}\n",
-        "arn:queue (dataset _unknown)\n  no position\n    unknown_message: is no message of Penstock\n    (hidden: 89",
+        "s3://landing/1.json (dataset transactions)\nwhere   rule ",
+        "\nline 1  pattern       currency  must match ^[A-Z]{3}$       {\"transaction_id\":\"t1\",\"account_id\":\"***\",",
+        "\nline 3  invalid_json            EOF while parsing a string  (hidden: 60 bytes that",
+        "s3://landing/2.json (dataset transactions)\nwhere  rule ",
+        "\n-      refused_by_warehouse          (the warehouse's text may hold values; --show-classified shows it)  \
+         {\"transaction_id\":\"t2\",\"account\":\"***\",",
+        "arn:queue (dataset _unknown)\nwhere  rule ",
+        "\n-      unknown_message          is no message of Penstock  (hidden: 89",
         "\npattern               currency      2\n",
         "\n5 rejects of 4 sources\n",
     ] {
@@ -147,7 +147,7 @@ async fn a_contract_without_classified_columns_hides_nothing() {
         contracts(&[("a.odcs.yaml", &transactions(&[("classification: restricted", "examples: [x]")]))]);
     let run = rejects(open.path(), &["--dataset", "transactions"], quarantine()).await;
     assert_eq!(run.out.matches(SECRET).count(), 5, "{}", run.out);
-    assert!(run.out.contains("refused_by_warehouse: ERROR: value too long"), "{}", run.out);
+    assert!(run.out.contains("refused_by_warehouse          ERROR: value too long"), "{}", run.out);
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn who_may_not_read_the_bucket_is_told_the_role_that_may() {
     assert_eq!((run.code, run.out.as_str()), (1, ""));
     assert_eq!(
         run.err,
-        "error: s3://b/transactions/: AccessDenied: Access Denied: the quarantine bucket is readable only by the role \
+        "error: s3://b/: AccessDenied: Access Denied: the quarantine bucket is readable only by the role \
          penstock-<stage>-quarantine-reader: assume it and run this again\n"
     );
 }

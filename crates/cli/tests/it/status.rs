@@ -73,7 +73,7 @@ dataset       loads  read  inserted  updated  unchanged  duplicate  rejected  ro
 transactions      1     1         1        0          0          0         0     1
 
 queue: messages: 3 waiting, 1 in flight
-transactions: balanced
+transactions: balanced, but 1 file is not complete
 ";
     assert_eq!((run.out.as_str(), run.err.as_str(), run.code), (expected, "", 0));
 }
@@ -121,7 +121,7 @@ async fn rows_that_somebody_deleted_are_noted_and_no_fault() {
     let run = status(&db, directory.path(), &[], receipts()).await;
     assert_eq!(run.code, 0);
     assert!(
-        run.out.contains("transactions: balanced\ntransactions: note: inserted 1, rows in the table 0: "),
+        run.out.contains("transactions: balanced, but 1 file is not complete\ntransactions: note: inserted 1, rows in the table 0: "),
         "{}",
         run.out
     );
@@ -133,10 +133,9 @@ async fn a_dataset_without_a_ledger_hides_no_other() {
     let db = loaded(directory.path()).await;
     let all = contracts(&[("a.odcs.yaml", TRANSACTIONS), ("b.odcs.yaml", &payments())]);
     let run = status(&db, all.path(), &[], receipts()).await;
-    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    assert_eq!((run.code, run.err.as_str()), (1, ""));
     assert!(run.out.contains("\npayments          -     - "), "{}", run.out);
-    let told =
-        "transactions: balanced\npayments: receipts balanced; there is no ledger penstock.objects_payments ";
+    let told = "transactions: balanced, but 1 file is not complete\npayments: receipts balanced; there is no ledger penstock.objects_payments ";
     assert!(run.out.contains(told), "{}", run.out);
     let one = status(&db, all.path(), &["--dataset", "payments"], receipts()).await;
     assert!(!one.out.contains("transactions") && one.out.contains("\npayments      0 "), "{}", one.out);
@@ -150,7 +149,7 @@ async fn a_database_that_does_not_answer_hides_no_other() {
     let all = contracts(&[("a.odcs.yaml", TRANSACTIONS), ("b.odcs.yaml", &far)]);
     let run = status(&db, all.path(), &[], receipts()).await;
     assert_eq!(run.code, 1);
-    let told = "transactions: balanced\npayments: the warehouse does not tell: database not_there: ";
+    let told = "transactions: balanced, but 1 file is not complete\npayments: the warehouse does not tell: database not_there: ";
     assert!(run.out.contains(told), "{}", run.out);
 }
 

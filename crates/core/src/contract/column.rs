@@ -102,6 +102,12 @@ impl Column {
         if property.unique && key_position.is_none() {
             notes.not_enforced(path, "unique is not checked in flight");
         }
+        if let Some(word) = property.classification.as_deref().filter(|word| !is_usual(word)) {
+            notes.not_enforced(
+                path,
+                &format!("classification {word:?} masks nothing: restricted and confidential do"),
+            );
+        }
         if !property.properties.is_empty() || property.items.is_some() {
             notes.not_enforced(path, "members of objects and arrays are described, not checked in flight");
         }
@@ -140,6 +146,12 @@ fn usable_in_key(ty: PhysicalType, overflow: Overflow) -> Result<(), String> {
 fn is_masked(classification: &str) -> bool {
     let word = classification.trim();
     ["restricted", "confidential"].iter().any(|masked| word.eq_ignore_ascii_case(masked))
+}
+
+/// The words that are usual beside those that mask; another one may be a misspelt one of them.
+fn is_usual(classification: &str) -> bool {
+    let word = classification.trim();
+    is_masked(word) || ["public", "internal"].iter().any(|usual| word.eq_ignore_ascii_case(usual))
 }
 
 fn physical_type(path: &str, property: &Property) -> Result<PhysicalType, ContractError> {

@@ -75,7 +75,7 @@ fn write_value(column: &Column, value: &Scalar<'_>, out: &mut String) -> Result<
                 value,
                 time::canonical_timestamptz,
                 Rule::InvalidTimestamp,
-                "YYYY-MM-DDTHH:MM:SS with an offset",
+                "YYYY-MM-DDTHH:MM:SS with an offset, or in UTC,",
                 out,
             )?;
         }
