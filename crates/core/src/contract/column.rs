@@ -9,7 +9,8 @@ use super::custom::Custom;
 use super::odcs::{Property, Quality};
 use super::types::{LogicalType, PhysicalType};
 use super::{ContractError, Notes};
-use crate::row::number::Decimal;
+use crate::row::number::{Decimal, Multiple};
+use crate::row::text_format::TextFormat;
 use crate::sql::Ident;
 
 /// What happens to a text that is longer than its column.
@@ -68,6 +69,14 @@ pub struct ValueRules {
     pub minimum: Option<(Decimal, Inclusive)>,
     /// Upper bound and whether the bound itself is allowed.
     pub maximum: Option<(Decimal, Inclusive)>,
+    /// What a number must be a whole multiple of.
+    pub multiple_of: Option<Multiple>,
+    /// The form of a text.
+    pub format: Option<TextFormat>,
+    /// Fewest items of an array.
+    pub min_items: Option<u64>,
+    /// Most items of an array.
+    pub max_items: Option<u64>,
 }
 
 /// Whether a bound itself is allowed.
@@ -225,6 +234,15 @@ impl ValueRules {
             "exclusiveMaximum" if ty.is_number() => {
                 tighten(&mut self.maximum, bound(Inclusive::No)?, Ordering::Less)
             }
+            "multipleOf" if ty.is_number() => self.multiple_of = Some(multiple(&path, value)?),
+            "minItems" if ty == PhysicalType::Super => self.min_items = Some(whole(&path, value)?),
+            "maxItems" if ty == PhysicalType::Super => self.max_items = Some(whole(&path, value)?),
+            "format" if matches!(ty, PhysicalType::Varchar(_) | PhysicalType::Char(_)) => {
+                self.format = TextFormat::of(text(&path, value)?);
+                if self.format.is_none() {
+                    notes.not_enforced(&path, "is not checked: only uuid, email, uri, ipv4 and ipv6 are");
+                }
+            }
             _ => notes.not_built(&path, "is not checked yet"),
         }
         Ok(())
@@ -284,6 +302,12 @@ fn text<'a>(path: &str, value: &'a Value) -> Result<&'a str, ContractError> {
 
 fn whole(path: &str, value: &Value) -> Result<u64, ContractError> {
     value.as_u64().ok_or_else(|| ContractError::at(path, "must be a whole number".into()))
+}
+
+fn multiple(path: &str, value: &Value) -> Result<Multiple, ContractError> {
+    let number = decimal(path, value)?;
+    Multiple::parse(number.as_str())
+        .ok_or_else(|| ContractError::at(path, "must be a number above 0 of at most 36 digits".into()))
 }
 
 fn decimal(path: &str, value: &Value) -> Result<Decimal, ContractError> {

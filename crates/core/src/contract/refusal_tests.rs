@@ -166,6 +166,9 @@ fn wrong_options_and_rules_are_refused_with_their_path() {
         ("physicalType: varchar(9), logicalTypeOptions: {maxLength: x}", format!("{options}.maxLength")),
         ("physicalType: varchar(9), logicalTypeOptions: {pattern: 5}", format!("{options}.pattern")),
         ("physicalType: bigint, logicalTypeOptions: {minimum: true}", format!("{options}.minimum")),
+        ("physicalType: bigint, logicalTypeOptions: {multipleOf: 0}", format!("{options}.multipleOf")),
+        ("physicalType: super, logicalTypeOptions: {minItems: few}", format!("{options}.minItems")),
+        ("physicalType: varchar(9), logicalTypeOptions: {format: 5}", format!("{options}.format")),
         (
             "physicalType: bigint, logicalTypeOptions: {exclusiveMaximum: ten}",
             format!("{options}.exclusiveMaximum"),

@@ -8,6 +8,7 @@ mod json;
 pub(crate) mod number;
 mod rules;
 mod stamped;
+pub(crate) mod text_format;
 pub(crate) mod time;
 
 use std::collections::HashMap;

@@ -165,6 +165,57 @@ impl Decimal {
     }
 }
 
+/// A number that values must be whole multiples of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Multiple {
+    text: String,
+    /// Its digits without the point and without zeros at the ends.
+    digits: u128,
+    /// Digits after the point; below zero for whole tens.
+    scale: i64,
+}
+
+impl Multiple {
+    /// Most digits that leave room for one more in 128 bits.
+    const MAX_DIGITS: i64 = 36;
+    /// Most zeros between the digits and the point, on either side.
+    const MAX_SCALE: i64 = 400;
+
+    /// Reads a number above zero; `None` if it is none, or has more digits than are reckoned with.
+    pub fn parse(text: &str) -> Option<Self> {
+        let parsed = Parsed::read(text).filter(|parsed| !parsed.is_zero() && !parsed.negative)?;
+        let (first, end) = parsed.significant;
+        let scale = end - parsed.point;
+        if end - first > Self::MAX_DIGITS || scale.abs() > Self::MAX_SCALE {
+            return None;
+        }
+        let digits = (first..end).fold(0, |sum, at| sum * 10 + u128::from(parsed.digit(at) - b'0'));
+        Some(Self { text: text.to_owned(), digits, scale })
+    }
+
+    /// The text it was read from.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether a canonical number is a whole multiple, exactly.
+    pub fn divides(&self, value: &str) -> bool {
+        let Some(value) = Parsed::read(value) else { return false };
+        let (first, end) = value.significant;
+        let zeros = self.scale.saturating_sub(end - value.point);
+        if value.is_zero() {
+            return true;
+        }
+        // The value's last digit is no zero, so it divides by no further ten.
+        if zeros < 0 {
+            return false;
+        }
+        let step = |rest: u128, digit: u8| (rest * 10 + u128::from(digit - b'0')) % self.digits;
+        let rest = (first..end).fold(0, |rest, at| step(rest, value.digit(at)));
+        (0..zeros).fold(rest, |rest, _| step(rest, b'0')) == 0
+    }
+}
+
 /// Both are not zero. Digits are compared from the leading one, so exponents of any size cost nothing.
 fn magnitude(a: &Parsed<'_>, b: &Parsed<'_>) -> Ordering {
     let lead = |n: &Parsed<'_>| n.point.saturating_sub(n.significant.0);
@@ -212,6 +263,32 @@ mod tests {
         }
         for text in ["", "-", ".", "1e", "0x1", "1 ", "+-1", "NaN", "1,5", "١", ".e1"] {
             assert_eq!(canonical(text, 18, 2), Err(NumberFault::NotANumber), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn multiples_are_exact_at_every_length() {
+        for (multiple, takes, refuses) in [
+            (
+                "0.05",
+                &["0", "0.05", "-1.10", "123456789012345678901234567890.95"][..],
+                &["0.01", "0.06", "0.050001"][..],
+            ),
+            ("5", &["10", "-5", "1e3", "5.0", "90071992547409935"], &["0.5", "7", "90071992547409932"]),
+            ("2.5e1", &["25", "1.0e2", "-75.00"], &["10", "26", "2.5"]),
+            ("1e300", &["1e300", "3.0e300"], &["1e299", "1"]),
+            ("0.1", &["0.3", "1e21"], &["0.25"]),
+        ] {
+            let multiple = Multiple::parse(multiple).unwrap();
+            for value in takes {
+                assert!(multiple.divides(value), "{} {value}", multiple.as_str());
+            }
+            for value in refuses {
+                assert!(!multiple.divides(value), "{} {value}", multiple.as_str());
+            }
+        }
+        for text in ["0", "-1", "x", "1e-99999999", &"7".repeat(40)] {
+            assert_eq!(Multiple::parse(text), None, "{text}");
         }
     }
 

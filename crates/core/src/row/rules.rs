@@ -8,7 +8,7 @@ use regex::Regex;
 
 use super::canon;
 use super::json::Scalar;
-use crate::contract::{Column, ContractError, Inclusive, PhysicalType};
+use crate::contract::{Column, ContractError, Inclusive, PhysicalType, ValueRules};
 use crate::reject::{Rule, Violation};
 
 /// Compiled rules of one column.
@@ -67,7 +67,49 @@ impl CompiledRules {
         {
             tell(Rule::Maximum, format!("is above {}", bound.as_str()));
         }
+        if let Some(multiple) = rules.multiple_of.as_ref().filter(|multiple| !multiple.divides(text)) {
+            tell(Rule::MultipleOf, format!("is no whole multiple of {}", multiple.as_str()));
+        }
+        if let Some(format) = rules.format.filter(|format| !format.takes(text)) {
+            tell(Rule::Format, format!("is no {}", format.name()));
+        }
+        if rules.min_items.is_some() || rules.max_items.is_some() {
+            items(rules, text, &mut tell);
+        }
     }
+}
+
+/// Rules on the number of an array's items; what is no array is the type's business.
+fn items(rules: &ValueRules, json: &str, tell: &mut dyn FnMut(Rule, String)) {
+    let Some(count) = item_count(json) else { return };
+    if let Some(min) = rules.min_items.filter(|min| count < *min) {
+        tell(Rule::TooFewItems, format!("has {count} items, at least {min} are asked"));
+    }
+    if let Some(max) = rules.max_items.filter(|max| count > *max) {
+        tell(Rule::TooManyItems, format!("has {count} items, at most {max} are allowed"));
+    }
+}
+
+/// Items of a compact JSON array; `None` if it is none.
+fn item_count(json: &str) -> Option<u64> {
+    let inner = json.strip_prefix('[')?;
+    if inner == "]" {
+        return Some(0);
+    }
+    let (mut count, mut depth, mut in_text, mut escaped) = (1, 0_u64, false, false);
+    for byte in inner.bytes() {
+        match (in_text, byte) {
+            _ if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => in_text = !in_text,
+            (true, _) => {}
+            (false, b'[' | b'{') => depth += 1,
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            (false, b',') if depth == 0 => count += 1,
+            (false, _) => {}
+        }
+    }
+    Some(count)
 }
 
 fn allowed(order: Option<Ordering>, side: Ordering, inclusive: Inclusive) -> bool {
@@ -105,4 +147,22 @@ fn canonical_values(
 /// regex's errors draw the pattern over several lines; the last says why.
 fn last_line(text: &str) -> &str {
     text.lines().last().unwrap_or(text).trim_start_matches("error: ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_of_an_array_are_counted_at_its_own_level() {
+        for (json, count) in [
+            ("[]", Some(0)),
+            ("[1]", Some(1)),
+            (r#"["a,b","\",",{"x":[1,2]},[3,4],null]"#, Some(5)),
+            (r#"["\\","]"]"#, Some(2)),
+            (r#"{"a":[1,2]}"#, None),
+        ] {
+            assert_eq!(item_count(json), count, "{json}");
+        }
+    }
 }

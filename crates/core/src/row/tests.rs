@@ -51,6 +51,10 @@ const BROKEN_VALUES: &[(&str, &str, Rule)] = &[
     ("physicalType: bigint, logicalTypeOptions: {exclusiveMinimum: 77}", "77", Rule::Minimum),
     ("physicalType: 'numeric(9,2)', logicalTypeOptions: {maximum: 0.5}", "77", Rule::Maximum),
     ("physicalType: float8, logicalTypeOptions: {exclusiveMaximum: 77}", "77", Rule::Maximum),
+    ("physicalType: 'numeric(9,2)', logicalTypeOptions: {multipleOf: 0.05}", "77.77", Rule::MultipleOf),
+    ("physicalType: varchar(99), logicalTypeOptions: {format: uuid}", "\"secret77\"", Rule::Format),
+    ("physicalType: super, logicalTypeOptions: {minItems: 2}", "[\"secret77\"]", Rule::TooFewItems),
+    ("physicalType: super, logicalTypeOptions: {maxItems: 0}", "[\"secret77\"]", Rule::TooManyItems),
 ];
 
 #[test]
