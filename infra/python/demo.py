@@ -52,7 +52,7 @@ def main() -> None:
 
 def run(state: Path, took: list) -> None:
     """The demo itself, in a local cloud of its own."""
-    cloud = local_cloud.LocalCloud(state, "demo", free_port(), free_port())
+    cloud = local_cloud.LocalCloud(state, free_port(), free_port())
     with contextlib.ExitStack() as stack:
         with timed(took, "local cloud", "A local AWS with IAM, and a local Redshift"):
             stack.enter_context(cloud)

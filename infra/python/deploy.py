@@ -13,9 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 import functions
 import notifications
 import stacks
-from functions import FUNCTIONS, ROOT
-from names import STAGE, Names
-from session import Session, exit_on_signals
+from functions import FUNCTIONS, LOADER, ROOT
+from names import BUCKETS, STAGE, Names
+from session import WAREHOUSE, Session, exit_on_signals
 
 # First segment of a key, and the output that holds the ARN of the queue that is told.
 ROUTES = {"queue": "S3ToSqsFifoEventsArn"}
@@ -183,8 +183,7 @@ def warehouse_of(foundation: stacks.Stack) -> dict[str, str]:
 def variables_of(foundation: stacks.Stack) -> dict[str, str]:
     """The environment of every function: the same names everywhere, also in .env.local."""
     out = foundation.outputs
-    buckets = ("Landing", "Stage", "Work", "Curated", "Lake", "Quarantine")
-    found = {f"{name.upper()}_BUCKET": out[f"{name}BucketName"] for name in buckets}
+    found = {f"{purpose.upper()}_BUCKET": out[f"{purpose.capitalize()}BucketName"] for purpose in BUCKETS}
     return found | {"LOAD_QUEUE_URL": out["LoadQueueUrl"], **warehouse_of(foundation)}
 
 
@@ -202,7 +201,7 @@ def migrate(penstock: Path, foundation: stacks.Stack, args: argparse.Namespace, 
     variables = {**variables_of(foundation), **administrator_of(foundation, session), "AWS_REGION": session.region}
     command = [str(penstock), "migrate", str(args.contracts)]
     if not foundation.parameters.get("SecretArn"):
-        command += ["--role", f"penstock-{args.stage}-sqs-fifo-to-redshift"]
+        command += ["--role", LOADER.deployed_name(args.stage)]
     last = run_penstock(command, variables).strip().splitlines()[-1]
     return last, " 0 created, " not in last
 
@@ -218,8 +217,7 @@ def check_contracts(penstock: Path, contracts: Path) -> None:
 def run_penstock(command: list[str], variables: dict[str, str]) -> str:
     """What the penstock command says; its errors end the deployment."""
     # A sourced .env.local must not lead to another warehouse than the stage's.
-    foreign = ("WORKGROUP_NAME", "CLUSTER_IDENTIFIER", "SECRET_ARN", "DATABASE")
-    inherited = {key: value for key, value in os.environ.items() if key not in foreign}
+    inherited = {key: value for key, value in os.environ.items() if key not in WAREHOUSE}
     done = subprocess.run(command, env={**inherited, **variables}, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"{done.stdout}{done.stderr}")

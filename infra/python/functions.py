@@ -12,6 +12,8 @@ from pathlib import Path
 
 from botocore.exceptions import ClientError
 
+from names import own_name
+
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS = ROOT / "infra" / "contracts"
 # Holds a hash of everything that was deployed, so that the same is not deployed twice.
@@ -28,12 +30,14 @@ class Function:
     timeout: int
 
     def deployed_name(self, stage: str) -> str:
-        return f"penstock-{stage}-{self.name}"
+        """Its name in a stage, which is its role's name too."""
+        return own_name(stage, self.name)
 
 
 # In the order of deployment: rows of a contract that the loader does not know yet would wait in its queue.
+LOADER = Function("sqs-fifo-to-redshift", "SqsFifoToRedshiftRoleArn", memory_mb=512, timeout=300)
 FUNCTIONS = [
-    Function("sqs-fifo-to-redshift", "SqsFifoToRedshiftRoleArn", memory_mb=512, timeout=300),
+    LOADER,
     Function("s3-to-sqs-fifo", "S3ToSqsFifoRoleArn", memory_mb=512, timeout=300),
 ]
 
@@ -119,7 +123,8 @@ def fingerprint_of(function: Function, target: Target) -> str:
 
 
 def cargo_lambda(function: Function, target: Target, role: str, scratch: Path) -> list[str]:
-    """The command that deploys a function. It runs beside the contracts, whose folder's name they keep in the zip."""
+    """Lays what is deployed into `scratch` and gives the command that deploys it. It runs beside the contracts' folder,
+    whose name is theirs in the zip."""
     bootstrap, variables = scratch / function.name / "bootstrap", scratch / "variables.env"
     bootstrap.parent.mkdir()
     shutil.copy2(target.binaries / function.name / "bootstrap", bootstrap)

@@ -2,6 +2,7 @@
 into them by the same deployment that goes to AWS. Everything listens on 127.0.0.1. Knows no dataset."""
 
 import argparse
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -18,7 +19,7 @@ import urllib.request
 from pathlib import Path
 
 import deploy
-from functions import FUNCTIONS, ROOT
+from functions import LOADER, ROOT
 from session import exit_on_signals
 
 # Where .local and .env.local lie.
@@ -55,8 +56,8 @@ class LocalCloudError(Exception):
 class LocalCloud:
     """Two servers that belong to this process, with their logs in a folder."""
 
-    def __init__(self, state: Path, stage: str, port: int, redshift_port: int):
-        self.state, self.stage = state, stage
+    def __init__(self, state: Path, port: int, redshift_port: int):
+        self.state = state
         self.endpoint = f"http://127.0.0.1:{port}"
         self.redshift = f"http://127.0.0.1:{redshift_port}"
         self.ports = (port, redshift_port)
@@ -184,7 +185,7 @@ def deploy_to(cloud_endpoint: str, redshift: str, stage: str, binaries: Path) ->
 def map_loader(redshift: str, stage: str) -> None:
     """Lets redshift-local know the loader as the database user of its role, so that its GRANTs are proved here too.
     The access key is the one that this MiniStack makes for a function under its role."""
-    name = next(own for own in FUNCTIONS if own.name == "sqs-fifo-to-redshift").deployed_name(stage)
+    name = LOADER.deployed_name(stage)
     function_arn, role_arn = (
         f"arn:aws:lambda:{REGION}:000000000000:function:{name}",
         f"arn:aws:iam::000000000000:role/{name}",
@@ -196,7 +197,7 @@ def map_loader(redshift: str, stage: str) -> None:
 
 
 def write_env_file(variables: dict[str, str]) -> None:
-    """Writes .env.local, for the shell and for `cargo lambda watch`."""
+    """Writes .env.local, for the shell and for the other make commands."""
     head = "# Leads to the local cloud of `make up`, as its administrator. Shell: set -a; . ./.env.local; set +a\n"
     lines = "".join(f"{key}={shlex.quote(value)}\n" for key, value in variables.items())
     ENV_FILE.write_text(head + lines, encoding="utf-8")
@@ -233,7 +234,7 @@ def run(port: int, redshift_port: int) -> None:
         lock.write(str(os.getpid()))
         lock.flush()
         READY.unlink(missing_ok=True)
-        with LocalCloud(STATE, "local", port, redshift_port) as cloud:
+        with LocalCloud(STATE, port, redshift_port) as cloud:
             part = READY.with_suffix(".part")
             part.write_text(json.dumps({"endpoint": cloud.endpoint, "redshift": cloud.redshift}))
             part.replace(READY)
@@ -282,12 +283,14 @@ def down() -> None:
     """Ends the runner and everything it started."""
     deadline, found = time.monotonic() + 2 * STOP_WITHIN_SECONDS, False
     while (process := runner()) is not None:
-        if process and not found:
-            os.kill(process, signal.SIGTERM)
-            found = True
-        if process and time.monotonic() > deadline:
-            # Its servers end with it: each has a pipe to it.
-            os.kill(process, signal.SIGKILL)
+        # It may end at any moment by itself.
+        with contextlib.suppress(ProcessLookupError):
+            if process and not found:
+                found = True
+                os.kill(process, signal.SIGTERM)
+            if process and time.monotonic() > deadline:
+                # Its servers end with it: each has a pipe to it.
+                os.kill(process, signal.SIGKILL)
         time.sleep(0.05)
     shutil.rmtree(STATE, ignore_errors=True)
     ENV_FILE.unlink(missing_ok=True)

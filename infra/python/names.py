@@ -8,6 +8,11 @@ BUCKETS = ("landing", "stage", "work", "curated", "lake", "quarantine")
 STAGE = re.compile("[a-z][a-z0-9-]{0,11}")
 
 
+def own_name(stage: str, name: str) -> str:
+    """What a stage calls something."""
+    return f"penstock-{stage}-{name}"
+
+
 @dataclass(frozen=True)
 class Names:
     """A stage in an account and region."""
@@ -18,7 +23,7 @@ class Names:
 
     def own(self, name: str) -> str:
         """A name within the account and region."""
-        return f"penstock-{self.stage}-{name}"
+        return own_name(self.stage, name)
 
     def bucket(self, purpose: str) -> str:
         """A bucket's name, which has to be the only one in the world."""

@@ -11,6 +11,8 @@ from names import Names
 
 # Left by a sourced .env.local: they lead to the local cloud.
 LEADS_TO_LOCAL = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_REDSHIFT_DATA")
+# What leads to a warehouse.
+WAREHOUSE = ("WORKGROUP_NAME", "CLUSTER_IDENTIFIER", "SECRET_ARN", "DATABASE")
 
 
 class Session:

@@ -9,25 +9,24 @@ from botocore.exceptions import BotoCoreError, ClientError
 import deploy
 import local_cloud
 import stacks
-from session import Session
-
-# What could lead to another warehouse or account than the stage's.
-FOREIGN = ("WORKGROUP_NAME", "CLUSTER_IDENTIFIER", "SECRET_ARN", *local_cloud.FOREIGN)
+from names import own_name
+from session import WAREHOUSE, Session
 
 
 def variables(stage: str, with_warehouse: bool) -> dict[str, str]:
     """What leads to the local cloud, or to a stage that was deployed to AWS; its warehouse as who made its tables."""
+    # What was set before could lead to another warehouse.
+    for name in WAREHOUSE:
+        os.environ.pop(name, None)
     if stage in ("", "local"):
-        for name in FOREIGN:
+        for name in local_cloud.FOREIGN:
             os.environ.pop(name, None)
         return local_cloud.read_env_file()
     session = Session(None)
-    name = f"penstock-{stage}-foundation"
+    name = own_name(stage, "foundation")
     foundation = stacks.read(session.client("cloudformation"), name)
     if foundation is None:
         sys.exit(f"error: there is no stage {stage} in region {session.region}: no stack {name}")
-    for own in FOREIGN[:3]:
-        os.environ.pop(own, None)
     print(f"stage {stage} on AWS, region {session.region}", file=sys.stderr)
     warehouse = deploy.administrator_of(foundation, session) if with_warehouse else {}
     return {**deploy.variables_of(foundation), **warehouse, "AWS_REGION": session.region}

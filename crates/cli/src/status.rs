@@ -207,13 +207,14 @@ fn print_queue(queue: &Result<Queue, String>, out: &mut dyn Write) -> std::io::R
         }
     };
     writeln!(out, "queue: messages: {} waiting, {} in flight", queue.waiting, queue.in_flight)?;
-    match queue.dead {
-        Some(dead) if dead > 0 => {
-            writeln!(out, "queue: {dead} messages of rows are in its dead-letter queue and in no load")?;
-            Ok(Exit::Refused)
+    match &queue.dead {
+        Ok(0) => return Ok(Exit::Ok),
+        Ok(dead) => {
+            writeln!(out, "queue: {dead} messages of rows are in its dead-letter queue and in no load")?
         }
-        _ => Ok(Exit::Ok),
+        Err(text) => writeln!(out, "queue: its dead-letter queue cannot be asked: {}", printable(text))?,
     }
+    Ok(Exit::Refused)
 }
 
 impl Account<'_> {
@@ -301,9 +302,10 @@ mod tests {
             let exit = print_queue(&Ok(Queue { waiting: 1, in_flight: 0, dead }), &mut out).unwrap();
             (exit, String::from_utf8(out).unwrap())
         };
-        assert_eq!(told(None), (Exit::Ok, "queue: messages: 1 waiting, 0 in flight\n".into()));
-        assert_eq!(told(Some(0)).0, Exit::Ok);
-        let (exit, text) = told(Some(2));
+        assert_eq!(told(Ok(0)), (Exit::Ok, "queue: messages: 1 waiting, 0 in flight\n".into()));
+        let (exit, text) = told(Ok(2));
         assert!(exit == Exit::Refused && text.contains("2 messages of rows are in its dead-letter queue"));
+        let (exit, text) = told(Err("AccessDenied: no".into()));
+        assert!(exit == Exit::Refused && text.contains("cannot be asked: AccessDenied: no"));
     }
 }

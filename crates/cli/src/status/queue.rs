@@ -11,8 +11,8 @@ pub struct Queue {
     pub waiting: u64,
     /// Received and not acknowledged.
     pub in_flight: u64,
-    /// In the dead-letter queue, if there is one that may be asked.
-    pub dead: Option<u64>,
+    /// In the dead-letter queue, none where there is no such queue; the text tells why it cannot be asked.
+    pub dead: Result<u64, String>,
 }
 
 impl Queue {
@@ -32,7 +32,7 @@ impl Queue {
         };
         let dead = match value(Name::RedrivePolicy).and_then(dead_letter_queue) {
             Some(name) => depth_of(sqs, &name).await,
-            None => None,
+            None => Ok(0),
         };
         Ok(Self {
             waiting: number(Name::ApproximateNumberOfMessages)?,
@@ -53,9 +53,11 @@ fn dead_letter_queue(policy: &str) -> Option<String> {
     policy.get("deadLetterTargetArn")?.as_str()?.rsplit(':').next().map(str::to_owned)
 }
 
-async fn depth_of(sqs: &Client, name: &str) -> Option<u64> {
-    let url = sqs.get_queue_url().queue_name(name).send().await.ok()?.queue_url?;
-    let request = sqs.get_queue_attributes().queue_url(url);
-    let answer = request.attribute_names(Name::ApproximateNumberOfMessages).send().await.ok()?;
-    answer.attributes()?.get(&Name::ApproximateNumberOfMessages)?.parse().ok()
+async fn depth_of(sqs: &Client, name: &str) -> Result<u64, String> {
+    let found = sqs.get_queue_url().queue_name(name).send().await.map_err(|error| answered(&error))?;
+    let request = sqs.get_queue_attributes().set_queue_url(found.queue_url);
+    let count = Name::ApproximateNumberOfMessages;
+    let answer = request.attribute_names(count.clone()).send().await.map_err(|error| answered(&error))?;
+    let text = answer.attributes().and_then(|own| own.get(&count)).map(String::as_str).unwrap_or_default();
+    text.parse().map_err(|_| format!("{} is no number", count.as_str()))
 }
