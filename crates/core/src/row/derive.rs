@@ -12,7 +12,7 @@
 //! All but `coalesce` answer null for null.
 
 use std::collections::HashMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use cel::extractors::Arguments;
@@ -21,6 +21,7 @@ use cel::{Context, Env, ExecutionError, Program};
 use sha2::{Digest, Sha256};
 
 use super::fields::Scalar;
+use super::quick::{Kind, Quick, Val};
 use super::rows::Draft;
 use super::{number, time};
 use crate::contract::{Column, Contract, ContractError, PhysicalType};
@@ -29,9 +30,16 @@ use crate::reject::{Rule, Violation};
 /// The CEL programs of a contract, and the functions they may call.
 pub(super) struct Derivations {
     root: Context<'static, 'static>,
-    programs: Vec<(usize, Program)>,
+    programs: Vec<Derivation>,
     /// Source columns that some program uses.
     used: Vec<usize>,
+}
+
+/// One expression, and the same for the quick way where it can go that.
+struct Derivation {
+    column: usize,
+    program: Program,
+    quick: Option<Quick>,
 }
 
 impl fmt::Debug for Derivations {
@@ -57,40 +65,109 @@ impl Derivations {
             let program = env.compile(logic).map_err(|error| at(format!("not CEL: {error}")))?;
             let sources = sources(contract, column, &program).map_err(at)?;
             used.extend(sources);
-            programs.push((i, program));
+            let quick = Quick::compile(program.expression(), &contract.columns);
+            fits(column, quick.as_ref()).map_err(at)?;
+            programs.push(Derivation { column: i, program, quick });
         }
         used.sort_unstable();
         used.dedup();
         Ok(Self { root, programs, used })
     }
 
-    /// Evaluates all programs; `set` takes each result for its column.
+    /// Evaluates all programs; `set` takes each result for its column. `text` is a buffer.
     pub fn evaluate(
         &self,
         columns: &[Column],
         draft: &mut Draft<'_>,
+        text: &mut String,
         mut set: impl FnMut(&Column, usize, Scalar<'_>, &mut Draft<'_>),
         broken: &mut Vec<Violation>,
     ) {
-        if self.programs.is_empty() {
-            return;
+        let mut scope = None;
+        for own in &self.programs {
+            let Some(column) = columns.get(own.column) else { continue };
+            if let Some(value) = own.quick.as_ref().and_then(|quick| quick.evaluate(draft)) {
+                let value = buffered(value, text);
+                set(column, own.column, value, draft);
+                continue;
+            }
+            let scope = scope.get_or_insert_with(|| self.scope(columns, draft));
+            let result = own.program.execute(scope).map_err(|error| describe(&error));
+            match result.as_ref().map_err(Clone::clone).and_then(|value| scalar(value, column.ty)) {
+                Ok(Derived::Borrowed(scalar)) => set(column, own.column, scalar, draft),
+                Ok(Derived::Number(text)) => set(column, own.column, Scalar::Number(&text), draft),
+                Err(reason) => broken.push(Violation::column(Rule::Derivation, &column.name, reason)),
+            }
         }
+    }
+
+    /// An expression's result both ways, as a text.
+    #[cfg(test)]
+    pub fn both_ways(
+        contract: &Contract,
+        expression: &str,
+        draft: &Draft<'_>,
+    ) -> (Option<String>, Result<String, String>) {
+        let env = Arc::new(Env::stdlib());
+        let mut root = Context::with_env(Arc::clone(&env));
+        register(&mut root).unwrap();
+        let own = Self { root, programs: Vec::new(), used: (0..contract.columns.len()).collect() };
+        let program = env.compile(expression).unwrap();
+        let quick = Quick::compile(program.expression(), &contract.columns);
+        let quick = quick.as_ref().and_then(|quick| quick.evaluate(draft));
+        let interpreted = program.execute(&own.scope(&contract.columns, draft)).map_err(|e| describe(&e));
+        let text = |scalar: Scalar<'_>| match scalar {
+            Scalar::Null => "null".to_owned(),
+            Scalar::Bool(flag) => flag.to_string(),
+            Scalar::Number(text) | Scalar::Text(text) | Scalar::Nested(text) => text.to_owned(),
+        };
+        let interpreted = interpreted.and_then(|value| match scalar(&value, PhysicalType::Varchar(9))? {
+            Derived::Borrowed(scalar) => Ok(text(scalar)),
+            Derived::Number(number) => Ok(number),
+        });
+        (quick.map(|value| text(buffered(value, &mut String::new()))), interpreted)
+    }
+
+    fn scope(&self, columns: &[Column], draft: &Draft<'_>) -> Context<'_, 'static> {
         let mut scope = self.root.new_inner_scope();
         for i in &self.used {
             if let Some(column) = columns.get(*i) {
                 scope.add_variable_from_value(column.name.as_str(), bind(column.ty, draft.get(*i)));
             }
         }
-        for (i, program) in &self.programs {
-            let Some(column) = columns.get(*i) else { continue };
-            let result = program.execute(&scope).map_err(|error| describe(&error));
-            match result.as_ref().map_err(Clone::clone).and_then(|value| scalar(value, column.ty)) {
-                Ok(Derived::Borrowed(scalar)) => set(column, *i, scalar, draft),
-                Ok(Derived::Number(text)) => set(column, *i, Scalar::Number(&text), draft),
-                Err(reason) => broken.push(Violation::column(Rule::Derivation, &column.name, reason)),
-            }
+        scope
+    }
+}
+
+/// The value as a source would give it; its text is copied, because it may be that of a row being written.
+fn buffered<'a>(value: Val<'_>, text: &'a mut String) -> Scalar<'a> {
+    text.clear();
+    match value {
+        Val::Null => Scalar::Null,
+        Val::Bool(flag) => Scalar::Bool(flag),
+        Val::Int(n) => {
+            // Writing to a String cannot fail.
+            let _infallible = write!(text, "{n}");
+            Scalar::Number(text)
+        }
+        Val::Text(own) => {
+            text.push_str(&own);
+            Scalar::Text(text)
         }
     }
+}
+
+/// A result that no row can put into the column is an error now.
+fn fits(column: &Column, quick: Option<&Quick>) -> Result<(), String> {
+    use PhysicalType as P;
+    let Some(kind) = quick.and_then(Quick::kind) else { return Ok(()) };
+    let (fits, gives) = match kind {
+        Kind::Bool => (column.ty == P::Boolean, "true or false"),
+        Kind::Int => (column.ty.is_number(), "a whole number"),
+        // Numbers, dates and booleans are read from texts, too.
+        Kind::Text => (true, "a text"),
+    };
+    if fits { Ok(()) } else { Err(format!("gives {gives}, which is no {}", column.ty)) }
 }
 
 /// The source columns a program reads. Any other free name is an error now, not at the first row.
@@ -256,7 +333,7 @@ fn minor(args: &[Value]) -> Result<Value, ExecutionError> {
     text.parse().map(Value::Int).map_err(|_| fail("minor", "the amount leaves the range of 64 bits"))
 }
 
-fn date(text: &str) -> Result<String, &'static str> {
+pub(super) fn date(text: &str) -> Result<String, &'static str> {
     let mut out = String::with_capacity(32);
     let day = text.get(..10).filter(|_| text.len() == 10);
     let read = match day {

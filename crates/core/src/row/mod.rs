@@ -8,6 +8,7 @@ mod fields;
 mod hand_over;
 pub(crate) mod number;
 mod place;
+mod quick;
 mod rows;
 mod rules;
 mod scan;
@@ -127,7 +128,7 @@ impl Checker {
             self.fill(column, *i, &value, &mut draft, &mut broken);
         }
         if broken.is_empty() {
-            self.derive(&mut draft, &mut broken);
+            self.derive(&mut draft, &mut session.hashed, &mut broken);
         }
         if !broken.is_empty() {
             return Err(broken);
@@ -137,11 +138,12 @@ impl Checker {
         Ok(Accepted { extra_fields: session.fields.extra() })
     }
 
-    fn derive(&self, draft: &mut Draft<'_>, broken: &mut Vec<Violation>) {
+    fn derive(&self, draft: &mut Draft<'_>, text: &mut String, broken: &mut Vec<Violation>) {
         let mut from_values = Vec::new();
         self.derivations.evaluate(
             &self.contract.columns,
             draft,
+            text,
             |column, i, scalar, draft| self.fill(column, i, &scalar, draft, &mut from_values),
             broken,
         );
