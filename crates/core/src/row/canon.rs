@@ -110,6 +110,14 @@ fn number_fault(fault: NumberFault, ty: PhysicalType) -> Fault {
 
 fn integer(value: &Scalar<'_>, min: i64, max: i64, out: &mut String) -> Result<(), Fault> {
     let start = out.len();
+    if let Scalar::Number(text) | Scalar::Text(text) = value
+        && is_plain_integer(text)
+        && let Ok(parsed) = text.parse::<i64>()
+        && (min..=max).contains(&parsed)
+    {
+        out.push_str(text);
+        return Ok(());
+    }
     let range = || (Rule::OutOfRange, format!("must be from {min} to {max}"));
     canonical_numeric(number(value)?, 38, 0, out).map_err(|fault| match fault {
         NumberFault::NotANumber => (Rule::NotANumber, "the text is not a decimal number".to_owned()),
@@ -118,6 +126,13 @@ fn integer(value: &Scalar<'_>, min: i64, max: i64, out: &mut String) -> Result<(
     })?;
     let parsed: i64 = out[start..].parse().map_err(|_| range())?;
     if (min..=max).contains(&parsed) { Ok(()) } else { Err(range()) }
+}
+
+/// Digits that are their own canonical text.
+fn is_plain_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
+    let leads = digits.first().is_some_and(|first| (b'1'..=b'9').contains(first));
+    (leads || text == "0") && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// A text too large for the type parses as infinite.
