@@ -10,6 +10,7 @@ mod rules;
 mod stamped;
 pub(crate) mod text_format;
 pub(crate) mod time;
+pub(crate) mod time_format;
 
 use std::collections::HashMap;
 use std::sync::Arc;
