@@ -15,7 +15,7 @@ pub(crate) mod time_format;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::contract::{Column, Contract, ContractError, ExtraColumns, PhysicalType};
+use crate::contract::{Column, Contract, ContractError, ExtraColumns, PhysicalType, Severity};
 use crate::ident::{self, HexId};
 use crate::reject::{Rule, Violation};
 use canon::Written;
@@ -71,6 +71,15 @@ impl Cells {
             Written::Null => {}
         }
         Ok(written)
+    }
+}
+
+/// Takes what rejects a record, and leaves out what is only counted.
+fn rejects(broken: &mut Vec<Violation>) -> impl FnMut(Severity, Violation) {
+    |severity, violation| {
+        if severity == Severity::Error {
+            broken.push(violation);
+        }
     }
 }
 
@@ -229,8 +238,10 @@ impl Checker {
         broken: &mut Vec<Violation>,
     ) {
         match cells.put(column, i, value) {
-            Ok(Written::Value) => self.rules[i].check(column, cells.get(i).unwrap_or_default(), broken),
-            Ok(Written::Null) => {}
+            Ok(Written::Value) => {
+                self.rules[i].check(column, cells.get(i).unwrap_or_default(), &mut rejects(broken));
+            }
+            Ok(Written::Null) => self.rules[i].check_null(column, &mut rejects(broken)),
             Err(violation) => broken.push(violation),
         }
     }

@@ -72,6 +72,11 @@ impl TimeFormat {
         Ok(self)
     }
 
+    /// Whether it is what `time` reads without a format.
+    pub fn is_plain_iso(&self) -> bool {
+        self.form == Form::Iso && self.default_offset == 0
+    }
+
     /// What a value should look like, for a reject's reason.
     pub fn name(&self) -> &str {
         &self.name
