@@ -171,6 +171,10 @@ impl Notes {
 }
 
 #[cfg(test)]
+mod quality_tests;
+#[cfg(test)]
 mod refusal_tests;
+#[cfg(test)]
+mod rules_tests;
 #[cfg(test)]
 mod tests;

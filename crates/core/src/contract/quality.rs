@@ -187,7 +187,9 @@ fn metric_check(
 
 /// A list's texts, numbers and booleans as texts, and whether null is among them.
 fn scalars(path: &str, value: &Value) -> Result<(Vec<String>, bool), ContractError> {
-    let refuse = || ContractError::at(path, "must be a list of texts, numbers or booleans".into());
+    let refuse = || {
+        ContractError::at(path, "must be a list of texts, numbers of at most 15 digits, or booleans".into())
+    };
     let items = value.as_array().ok_or_else(refuse)?;
     let texts = items.iter().filter(|item| !item.is_null()).map(scalar_text).collect::<Option<Vec<_>>>();
     Ok((texts.ok_or_else(refuse)?, items.iter().any(Value::is_null)))

@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::quality::{Check, Severity};
 use super::types::{LogicalType, PhysicalType};
@@ -157,25 +157,35 @@ impl ValueRules {
             "maximum" => self.at_most(place.bound(self, value)?, Inclusive::Yes),
             "exclusiveMaximum" => self.at_most(place.bound(self, value)?, Inclusive::No),
             "multipleOf" if column.ty.is_number() => self.multiple_of = Some(multiple(path, value)?),
-            "minItems" if column.may_be(LogicalType::Array) => self.min_items = Some(whole(path, value)?),
-            "maxItems" if column.may_be(LogicalType::Array) => self.max_items = Some(whole(path, value)?),
-            "uniqueItems" if column.may_be(LogicalType::Array) => {
+            "format" if column.is_timed() => {}
+            "format" => self.format(place, text(path, value)?, notes)?,
+            "timezone" | "defaultTimezone" if column.is_zoned() => zone(place, name, value, notes)?,
+            _ => return self.nested(place, name, value, notes),
+        }
+        Ok(())
+    }
+
+    /// Options of arrays and objects, and what is no option of the column's type.
+    fn nested(
+        &mut self,
+        place: &Place,
+        name: &str,
+        value: &Value,
+        notes: &mut Notes,
+    ) -> Result<(), ContractError> {
+        let path = &place.path;
+        let (array, object) = (LogicalType::Array, LogicalType::Object);
+        match name {
+            "minItems" if place.column.may_be(array) => self.min_items = Some(whole(path, value)?),
+            "maxItems" if place.column.may_be(array) => self.max_items = Some(whole(path, value)?),
+            "uniqueItems" if place.column.may_be(array) => {
                 if flag(path, value)? {
                     notes.not_in_flight(path, "items are not compared with each other: ask the warehouse");
                 }
             }
-            "minProperties" if column.may_be(LogicalType::Object) => {
-                self.min_properties = Some(whole(path, value)?);
-            }
-            "maxProperties" if column.may_be(LogicalType::Object) => {
-                self.max_properties = Some(whole(path, value)?);
-            }
-            "required" if column.may_be(LogicalType::Object) => {
-                self.required_properties = texts(path, value)?;
-            }
-            "format" if column.is_timed() => {}
-            "format" => self.format(place, text(path, value)?, notes)?,
-            "timezone" | "defaultTimezone" if column.is_zoned() => zone(place, name, value, notes)?,
+            "minProperties" if place.column.may_be(object) => self.min_properties = Some(whole(path, value)?),
+            "maxProperties" if place.column.may_be(object) => self.max_properties = Some(whole(path, value)?),
+            "required" if place.column.may_be(object) => self.required_properties = texts(path, value)?,
             "minLength" | "maxLength" | "pattern" => return Err(place.is_not_for("texts")),
             "multipleOf" => return Err(place.is_not_for("numbers")),
             "minItems" | "maxItems" | "uniqueItems" => return Err(place.is_not_for("arrays")),
@@ -338,10 +348,19 @@ fn tighten(kept: &mut Option<(Bound, Inclusive)>, new: (Bound, Inclusive), side:
 pub(super) fn scalar_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
+        Value::Number(number) => exact(number),
         Value::Bool(flag) => Some(flag.to_string()),
         _ => None,
     }
+}
+
+/// YAML numbers that are neither whole nor short have lost digits by now; in quotes they keep them.
+fn exact(number: &Number) -> Option<String> {
+    const MAX_DIGITS: usize = 15;
+    let text = number.to_string();
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    let digits = mantissa.trim_start_matches(['-', '0', '.']).bytes().filter(u8::is_ascii_digit).count();
+    (!number.is_f64() || digits <= MAX_DIGITS).then_some(text)
 }
 
 pub(super) fn text<'a>(path: &str, value: &'a Value) -> Result<&'a str, ContractError> {
@@ -374,9 +393,12 @@ fn multiple(path: &str, value: &Value) -> Result<Multiple, ContractError> {
 }
 
 fn decimal(path: &str, value: &Value) -> Result<Decimal, ContractError> {
+    let refuse = |what: &str| ContractError::at(path, what.to_owned());
     let text = match value {
+        Value::Number(number) => exact(number)
+            .ok_or_else(|| refuse("has more digits than YAML's numbers keep: put it in quotes"))?,
         Value::String(text) => text.clone(),
-        other => other.to_string(),
+        _ => return Err(refuse("must be a number")),
     };
-    Decimal::parse(&text).ok_or_else(|| ContractError::at(path, "must be a number".into()))
+    Decimal::parse(&text).ok_or_else(|| refuse("must be a number"))
 }

@@ -56,12 +56,8 @@ pub(super) fn read(
     let names = Names(&columns);
     let order_by = custom.text("orderBy")?.map(|name| names.order_by(name)).transpose()?;
     let group_by = group_by(&mut custom, &names, &key)?;
-    if let Some(own) = custom.texts("partitionBy")? {
-        names.all("partitionBy", &own)?;
-        notes.not_built(PATH, "penstock.partitionBy");
-    }
     let table_options = table_options(&mut custom, &names)?;
-    later(&mut custom, &mut notes)?;
+    later(&mut custom, &names, &mut notes)?;
     custom.finish()?;
     let partitions = positions(&columns, "partitioned", |column| column.partition_position)?;
     Ok(Contract {
@@ -250,8 +246,11 @@ fn table_options(custom: &mut Custom<'_>, names: &Names<'_>) -> Result<TableOpti
 }
 
 /// Properties that later routes use: their values are checked, their effect is not there yet.
-fn later(custom: &mut Custom<'_>, notes: &mut Notes) -> Result<(), ContractError> {
+fn later(custom: &mut Custom<'_>, names: &Names<'_>, notes: &mut Notes) -> Result<(), ContractError> {
+    let partition_by = custom.texts("partitionBy")?;
+    names.all("partitionBy", partition_by.as_deref().unwrap_or_default())?;
     let set = [
+        ("partitionBy", partition_by.is_some()),
         ("deletedWhen", custom.text("deletedWhen")?.is_some()),
         ("onReplace", custom.choice("onReplace", &[("append", false), ("replace", true)])?.unwrap_or(false)),
         ("keepHistory", custom.flag("keepHistory")?.unwrap_or(false)),

@@ -52,6 +52,11 @@ impl TimeFormat {
                 return Err(format!("{pattern} is a day and a time of day, {ty} keeps no day"));
             }
             (Some(unit), _) => Form::Epoch(unit),
+            (None, _) if pattern.contains("unix") || pattern.contains("epoch") => {
+                return Err(
+                    "is no pattern: of epochs, epoch_seconds, epoch_millis and epoch_micros are known".into(),
+                );
+            }
             (None, _) => Form::Pattern(pattern::compile(pattern, ty)?),
         };
         Ok(Self { name: pattern.to_owned(), form, ty, default_offset: 0 })

@@ -219,6 +219,9 @@ fn gives(fields: &[Field], ty: PhysicalType) -> Result<(), String> {
     if is_time && day_fields.iter().any(|field| has(*field)) {
         return Err(format!("has a day, which {ty} does not keep"));
     }
+    if has(F::YearDay) && has(F::Month) && !has(F::Day) {
+        return Err("has D, the day of the year, beside a month: for the day of the month write dd".into());
+    }
     if !is_time && !has_day {
         return Err("names no day: it needs the year, the month and the day of the month".into());
     }

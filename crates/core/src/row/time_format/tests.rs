@@ -217,7 +217,7 @@ fn texts_without_an_offset_take_the_default_one() {
 fn patterns_that_give_no_value_of_the_type_are_refused_with_the_reason() {
     for (pattern, ty, reason) in [
         ("YYYY-MM-dd", P::Date, "YYYY counts weeks"),
-        ("yyyy-MM-DD", P::Date, "names no day"),
+        ("yyyy-MM-DD", P::Date, "write dd"),
         ("MMM yyyy", P::Date, "names no day"),
         ("HH:mm", P::Timestamp, "names no day"),
         ("yyyy-MM-dd hh:mm", P::Timestamp, "names no hour"),
@@ -241,7 +241,7 @@ fn patterns_that_give_no_value_of_the_type_are_refused_with_the_reason() {
         ("yyyyMMdd'", P::Date, "not closed"),
         ("yMd", P::Date, "open width"),
         ("epoch_seconds", P::Time, "keeps no day"),
-        ("unix", P::Timestamp, "is no letter"),
+        ("unix", P::Timestamp, "epoch_seconds, epoch_millis"),
         ("", P::Date, "names no day"),
     ] {
         let error = TimeFormat::compile(pattern, ty).expect_err(pattern);
