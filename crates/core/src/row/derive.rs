@@ -21,30 +21,34 @@ use cel::{Context, Env, ExecutionError, Program};
 use sha2::{Digest, Sha256};
 
 use super::fields::Scalar;
-use super::quick::{Kind, Quick, Val};
+use super::findings::Findings;
+use super::quick::{self, Kind, Quick, Val};
 use super::rows::Draft;
 use super::{number, time};
-use crate::contract::{Column, Contract, ContractError, PhysicalType};
+use crate::contract::{Column, Contract, ContractError, PhysicalType, RowRule};
 use crate::reject::{Rule, Violation};
 
 /// The CEL programs of a contract, and the functions they may call.
 pub(super) struct Derivations {
     root: Context<'static, 'static>,
-    programs: Vec<Derivation>,
-    /// Source columns that some program uses.
+    /// Derived columns, in contract order.
+    columns: Vec<(usize, Expression)>,
+    /// Rules on whole rows, by their place in the contract.
+    rules: Vec<(RowRule, Expression)>,
+    /// Columns that some program uses.
     used: Vec<usize>,
 }
 
 /// One expression, and the same for the quick way where it can go that.
-struct Derivation {
-    column: usize,
+struct Expression {
     program: Program,
     quick: Option<Quick>,
 }
 
 impl fmt::Debug for Derivations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Derivations").field("programs", &self.programs.len()).finish()
+        let counts = (self.columns.len(), self.rules.len());
+        f.debug_struct("Derivations").field("columns", &counts.0).field("rules", &counts.1).finish()
     }
 }
 
@@ -53,51 +57,129 @@ impl Derivations {
         let env = Arc::new(Env::stdlib());
         let mut root = Context::with_env(Arc::clone(&env));
         register(&mut root).map_err(|error| ContractError::at("", format!("CEL functions: {error}")))?;
-        let mut programs = Vec::new();
-        let mut used = Vec::new();
+        let mut own = Self { root, columns: Vec::new(), rules: Vec::new(), used: Vec::new() };
         for (i, column) in contract.columns.iter().enumerate() {
             let Some(logic) = &column.derived else { continue };
             let path = format!("schema[0].properties[{i}].transformLogic");
-            let at = |reason: String| ContractError::at(&path, reason);
-            if column.ty == PhysicalType::Super {
-                return Err(at("a super column cannot be derived".into()));
-            }
-            let program = env.compile(logic).map_err(|error| at(format!("not CEL: {error}")))?;
-            let sources = sources(contract, column, &program).map_err(at)?;
-            used.extend(sources);
-            let quick = Quick::compile(program.expression(), &contract.columns);
-            fits(column, quick.as_ref()).map_err(at)?;
-            programs.push(Derivation { column: i, program, quick });
+            let compiled = own.derived(&env, contract, column, logic);
+            own.columns.push((i, compiled.map_err(|reason| ContractError::at(&path, reason))?));
         }
-        used.sort_unstable();
-        used.dedup();
-        Ok(Self { root, programs, used })
+        for rule in &contract.row_rules {
+            let compiled =
+                own.expression(&env, contract, &rule.cel, Sees::All).and_then(|expression| match expression
+                    .quick
+                    .as_ref()
+                    .and_then(Quick::kind)
+                {
+                    None | Some(Kind::Bool) => Ok(expression),
+                    Some(_) => Err("must give true or false".to_owned()),
+                });
+            own.rules.push((rule.clone(), compiled.map_err(|reason| ContractError::at(&rule.path, reason))?));
+        }
+        own.used.sort_unstable();
+        own.used.dedup();
+        Ok(own)
     }
 
-    /// Evaluates all programs; `set` takes each result for its column. `text` is a buffer.
+    fn derived(
+        &mut self,
+        env: &Env,
+        contract: &Contract,
+        column: &Column,
+        logic: &str,
+    ) -> Result<Expression, String> {
+        if column.ty == PhysicalType::Super {
+            return Err("a super column cannot be derived".into());
+        }
+        let source = |name: &String| source(contract, name, Sees::Sources);
+        if let Some(name) = column.derived_from.iter().find(|name| source(name).is_none()) {
+            return Err(format!("transformSourceObjects names no source column: {name:?}"));
+        }
+        let expression = self.expression(env, contract, logic, Sees::Sources)?;
+        fits(column, expression.quick.as_ref())?;
+        Ok(expression)
+    }
+
+    fn expression(
+        &mut self,
+        env: &Env,
+        contract: &Contract,
+        logic: &str,
+        sees: Sees,
+    ) -> Result<Expression, String> {
+        let program = env.compile(logic).map_err(|error| format!("not CEL: {error}"))?;
+        let needs = super::cel_scope::needs(program.expression());
+        // Operators are calls too, under names that no function can have.
+        let is_function = |name: &&&str| name.starts_with(|c: char| c.is_ascii_alphabetic());
+        if let Some(name) = needs.calls.iter().filter(is_function).find(|name| !is_known(name)) {
+            return Err(format!("{name} is no function that Penstock has"));
+        }
+        for name in needs.free {
+            let found = source(contract, name, sees);
+            let what = if sees == Sees::All { "column" } else { "source column" };
+            self.used.push(found.ok_or_else(|| format!("{name:?} is no {what}"))?);
+        }
+        let quick = Quick::compile(program.expression(), &contract.columns);
+        if quick.is_none() {
+            quick::refuse_reckoning(program.expression(), &contract.columns)?;
+        }
+        Ok(Expression { program, quick })
+    }
+
+    /// Evaluates all programs; `set` takes each result for its column, then the rules on rows are asked. `text` is a
+    /// buffer.
     pub fn evaluate(
         &self,
         columns: &[Column],
         draft: &mut Draft<'_>,
         text: &mut String,
-        mut set: impl FnMut(&Column, usize, Scalar<'_>, &mut Draft<'_>),
-        broken: &mut Vec<Violation>,
+        set: impl Fn(&Column, usize, Scalar<'_>, &mut Draft<'_>, &mut Findings),
+        found: &mut Findings,
     ) {
         let mut scope = None;
-        for own in &self.programs {
-            let Some(column) = columns.get(own.column) else { continue };
+        for (i, own) in &self.columns {
+            let Some(column) = columns.get(*i) else { continue };
             if let Some(value) = own.quick.as_ref().and_then(|quick| quick.evaluate(draft)) {
                 let value = buffered(value, text);
-                set(column, own.column, value, draft);
+                set(column, *i, value, draft, found);
                 continue;
             }
             let scope = scope.get_or_insert_with(|| self.scope(columns, draft));
             let result = own.program.execute(scope).map_err(|error| describe(&error));
             match result.as_ref().map_err(Clone::clone).and_then(|value| scalar(value, column.ty)) {
-                Ok(Derived::Borrowed(scalar)) => set(column, own.column, scalar, draft),
-                Ok(Derived::Number(text)) => set(column, own.column, Scalar::Number(&text), draft),
-                Err(reason) => broken.push(Violation::column(Rule::Derivation, &column.name, reason)),
+                Ok(Derived::Borrowed(scalar)) => set(column, *i, scalar, draft, found),
+                Ok(Derived::Number(text)) => set(column, *i, Scalar::Number(&text), draft, found),
+                Err(reason) => {
+                    found.broken.push(Violation::column(Rule::Derivation, &column.name, reason));
+                }
             }
+        }
+        if found.broken.is_empty() {
+            self.ask_rules(columns, draft, found);
+        }
+    }
+
+    fn ask_rules(&self, columns: &[Column], draft: &Draft<'_>, found: &mut Findings) {
+        let mut scope = None;
+        for (rule, own) in &self.rules {
+            let answer = match own.quick.as_ref().and_then(|quick| quick.evaluate(draft)) {
+                Some(Val::Bool(holds)) => Ok(holds),
+                Some(_) => Err("gives neither true nor false".to_owned()),
+                None => {
+                    let scope = scope.get_or_insert_with(|| self.scope(columns, draft));
+                    match own.program.execute(scope) {
+                        Ok(Value::Bool(holds)) => Ok(holds),
+                        Ok(_) => Err("gives neither true nor false".to_owned()),
+                        Err(error) => Err(format!("cannot be evaluated: {}", describe(&error))),
+                    }
+                }
+            };
+            let reason = match answer {
+                Ok(true) => continue,
+                Ok(false) => "does not hold".to_owned(),
+                Err(reason) => reason,
+            };
+            found.add(rule.severity, Violation::column(Rule::Quality, &rule.name, reason));
         }
     }
 
@@ -111,7 +193,8 @@ impl Derivations {
         let env = Arc::new(Env::stdlib());
         let mut root = Context::with_env(Arc::clone(&env));
         register(&mut root).unwrap();
-        let own = Self { root, programs: Vec::new(), used: (0..contract.columns.len()).collect() };
+        let used = (0..contract.columns.len()).collect();
+        let own = Self { root, columns: Vec::new(), rules: Vec::new(), used };
         let program = env.compile(expression).unwrap();
         let quick = Quick::compile(program.expression(), &contract.columns);
         let quick = quick.as_ref().and_then(|quick| quick.evaluate(draft));
@@ -154,6 +237,10 @@ fn buffered<'a>(value: Val<'_>, text: &'a mut String) -> Scalar<'a> {
             text.push_str(&own);
             Scalar::Text(text)
         }
+        Val::Decimal(own) => {
+            text.push_str(own);
+            Scalar::Text(text)
+        }
     }
 }
 
@@ -170,24 +257,16 @@ fn fits(column: &Column, quick: Option<&Quick>) -> Result<(), String> {
     if fits { Ok(()) } else { Err(format!("gives {gives}, which is no {}", column.ty)) }
 }
 
-/// The source columns a program reads. Any other free name is an error now, not at the first row.
-fn sources(contract: &Contract, column: &Column, program: &Program) -> Result<Vec<usize>, String> {
-    let source =
-        |name: &str| contract.columns.iter().position(|own| own.derived.is_none() && own.name == name);
-    if let Some(name) = column.derived_from.iter().find(|name| source(name).is_none()) {
-        return Err(format!("transformSourceObjects names no source column: {name:?}"));
-    }
-    let needs = super::cel_scope::needs(program.expression());
-    // Operators are calls too, under names that no function can have.
-    let is_function = |name: &&&str| name.starts_with(|c: char| c.is_ascii_alphabetic());
-    if let Some(name) = needs.calls.iter().filter(is_function).find(|name| !is_known(name)) {
-        return Err(format!("{name} is no function that Penstock has"));
-    }
-    needs
-        .free
-        .into_iter()
-        .map(|name| source(name).ok_or_else(|| format!("{name:?} is no source column")))
-        .collect()
+/// Which columns an expression may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sees {
+    Sources,
+    All,
+}
+
+/// The column of a name. Any other free name is an error now, not at the first row.
+fn source(contract: &Contract, name: &str, sees: Sees) -> Option<usize> {
+    contract.columns.iter().position(|own| own.name == name && (sees == Sees::All || own.derived.is_none()))
 }
 
 /// Functions registered here; their messages hold no values.

@@ -1,8 +1,12 @@
 //! CEL expressions of the usual kind, evaluated on canonical texts without an interpreter: columns, literals,
 //! comparisons, logic, and the functions that Penstock adds. Whatever it is not sure of it leaves to the interpreter,
 //! which also tells what is wrong; a property holds the two to the same results.
+//!
+//! In one thing it goes further: a numeric column, which the interpreter sees as a text, is compared as the number
+//! that it is (`amount > 0`). An expression in which that matters and which cannot go this way is refused.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
 
@@ -21,6 +25,8 @@ pub(super) enum Quick {
     Int(i64),
     Bool(bool),
     Null,
+    /// A literal with a point.
+    Decimal(String),
     Call(Function, Vec<Quick>),
     /// `minor(amount, scale)`.
     Minor(Box<Quick>, u8),
@@ -30,6 +36,10 @@ pub(super) enum Quick {
 pub(super) enum Function {
     Equal,
     NotEqual,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
     Or,
     And,
     Not,
@@ -52,6 +62,8 @@ pub(super) enum Val<'a> {
     Bool(bool),
     Int(i64),
     Text(Cow<'a, str>),
+    /// The canonical text of a numeric column, or a literal.
+    Decimal(&'a str),
 }
 
 /// What an expression gives, where that shows before the first row; NULL may come besides.
@@ -72,6 +84,8 @@ impl Quick {
                 LiteralValue::Int(n) => Self::Int(*n.inner()),
                 LiteralValue::Boolean(flag) => Self::Bool(*flag.inner()),
                 LiteralValue::Null => Self::Null,
+                // The shortest text that reads back as the same number: what was written, or what it means.
+                LiteralValue::Double(n) if n.inner().abs() < 1e15 => Self::Decimal(n.inner().to_string()),
                 LiteralValue::Bytes(_) | LiteralValue::Double(_) | LiteralValue::UInt(_) => return None,
             }),
             Expr::Call(own) => call(own, columns),
@@ -87,8 +101,10 @@ impl Quick {
             Self::Int(n) => Val::Int(*n),
             Self::Bool(flag) => Val::Bool(*flag),
             Self::Null => Val::Null,
+            Self::Decimal(text) => Val::Decimal(text),
             Self::Minor(amount, scale) => match amount.evaluate(draft)? {
                 Val::Null => Val::Null,
+                Val::Decimal(text) => Val::Int(minor(text, *scale)?),
                 Val::Text(text) => Val::Int(minor(&text, *scale)?),
                 Val::Int(n) => Val::Int(n.checked_mul(10_i64.checked_pow(u32::from(*scale))?)?),
                 Val::Bool(_) => return None,
@@ -105,7 +121,7 @@ impl Quick {
             | Self::Int(_)
             | Self::Minor(..) => Some(Kind::Int),
             Self::Column(..) | Self::Text(_) => Some(Kind::Text),
-            Self::Null => None,
+            Self::Null | Self::Decimal(_) => None,
             Self::Call(Function::If, args) => same_kind(args.get(1..)?),
             Self::Call(Function::Coalesce, args) => same_kind(args),
             Self::Call(Function::Date | Function::Upper | Function::Lower | Function::Trim, _) => {
@@ -133,6 +149,10 @@ fn call(call: &CallExpr, columns: &[Column]) -> Option<Quick> {
     let function = match call.func_name.as_str() {
         operators::EQUALS => Function::Equal,
         operators::NOT_EQUALS => Function::NotEqual,
+        operators::LESS => Function::Less,
+        operators::LESS_EQUALS => Function::LessEqual,
+        operators::GREATER => Function::Greater,
+        operators::GREATER_EQUALS => Function::GreaterEqual,
         operators::LOGICAL_OR => Function::Or,
         operators::LOGICAL_AND => Function::And,
         operators::LOGICAL_NOT => Function::Not,
@@ -189,12 +209,49 @@ fn minor_call(call: &CallExpr, columns: &[Column]) -> Option<Quick> {
     }
 }
 
+/// The interpreter would compare and add the texts of numeric columns, character by character.
+pub(super) fn refuse_reckoning(expression: &IdedExpr, columns: &[Column]) -> Result<(), String> {
+    const RECKONING: &[&str] = &[
+        operators::LESS,
+        operators::LESS_EQUALS,
+        operators::GREATER,
+        operators::GREATER_EQUALS,
+        operators::EQUALS,
+        operators::NOT_EQUALS,
+        operators::ADD,
+        operators::SUBSTRACT,
+        operators::MULTIPLY,
+        operators::DIVIDE,
+        operators::MODULO,
+        operators::NEGATE,
+    ];
+    let numeric = |name: &&str| {
+        columns.iter().any(|own| own.name == *name && matches!(own.ty, PhysicalType::Numeric { .. }))
+    };
+    let is_text = |own: &&IdedExpr| matches!(own.expr, Expr::Literal(LiteralValue::String(_)));
+    for call in super::cel_scope::calls(expression) {
+        let named = call.args.iter().find_map(|arg| match &arg.expr {
+            Expr::Ident(name) => Some(name.as_str()).filter(numeric),
+            _ => None,
+        });
+        let reckons =
+            RECKONING.contains(&call.func_name.as_str()) && !call.args.iter().any(|arg| is_text(&arg));
+        if let (Some(name), true) = (named, reckons) {
+            return Err(format!(
+                "{name} is an exact decimal, which CEL cannot reckon with here: use minor({name}, …), a whole number"
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn value_of(ty: PhysicalType, text: Option<&str>) -> Option<Val<'_>> {
     let Some(text) = text else { return Some(Val::Null) };
     Some(match ty {
         PhysicalType::SmallInt | PhysicalType::Integer | PhysicalType::BigInt => Val::Int(text.parse().ok()?),
         PhysicalType::Boolean => Val::Bool(text == "true"),
         PhysicalType::Real | PhysicalType::Double | PhysicalType::Super => return None,
+        PhysicalType::Numeric { .. } => Val::Decimal(text),
         _ => Val::Text(Cow::Borrowed(text)),
     })
 }
@@ -208,12 +265,16 @@ fn apply<'a>(function: Function, args: &'a [Quick], draft: &'a Draft<'_>) -> Opt
     Some(match function {
         Function::Equal => Val::Bool(equal(&arg(0)?, &arg(1)?)?),
         Function::NotEqual => Val::Bool(!equal(&arg(0)?, &arg(1)?)?),
+        Function::Less => Val::Bool(order(&arg(0)?, &arg(1)?)?.is_lt()),
+        Function::LessEqual => Val::Bool(order(&arg(0)?, &arg(1)?)?.is_le()),
+        Function::Greater => Val::Bool(order(&arg(0)?, &arg(1)?)?.is_gt()),
+        Function::GreaterEqual => Val::Bool(order(&arg(0)?, &arg(1)?)?.is_ge()),
         Function::Or => Val::Bool(flag(0)? || flag(1)?),
         Function::And => Val::Bool(flag(0)? && flag(1)?),
         Function::Not => Val::Bool(!flag(0)?),
         Function::If => return arg(if flag(0)? { 1 } else { 2 }),
         Function::In => {
-            let Val::Text(own) = arg(0)? else { return None };
+            let own = arg(0)?.into_text()?;
             Val::Bool(args.iter().skip(1).any(|text| matches!(text, Quick::Text(text) if *text == own)))
         }
         Function::StartsWith => Val::Bool(with_texts(arg(0)?, arg(1)?, |a, b| a.starts_with(b))?),
@@ -239,22 +300,42 @@ fn equal(a: &Val<'_>, b: &Val<'_>) -> Option<bool> {
         (Val::Bool(a), Val::Bool(b)) => Some(a == b),
         (Val::Null, Val::Null) => Some(true),
         (Val::Null, _) | (_, Val::Null) => Some(false),
+        (Val::Decimal(a), Val::Text(b)) | (Val::Text(b), Val::Decimal(a)) => Some(a == b),
+        (a, b) => order(a, b).map(Ordering::is_eq),
+    }
+}
+
+/// Texts by their characters, which is also the order of times; numbers by their value.
+fn order(a: &Val<'_>, b: &Val<'_>) -> Option<Ordering> {
+    let decimals = |a: &str, b: &str| number::Decimal::parse(a)?.compare(b);
+    match (a, b) {
+        (Val::Int(a), Val::Int(b)) => Some(a.cmp(b)),
+        (Val::Text(a), Val::Text(b)) => Some(a.cmp(b)),
+        (Val::Decimal(a), Val::Decimal(b)) => decimals(a, b),
+        (Val::Decimal(a), Val::Int(b)) => decimals(a, &b.to_string()),
+        (Val::Int(a), Val::Decimal(b)) => decimals(&a.to_string(), b),
         _ => None,
     }
 }
 
-fn with_texts(a: Val<'_>, b: Val<'_>, test: impl Fn(&str, &str) -> bool) -> Option<bool> {
-    match (a, b) {
-        (Val::Text(a), Val::Text(b)) => Some(test(&a, &b)),
-        _ => None,
+impl<'a> Val<'a> {
+    fn into_text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Decimal(text) => Some(Cow::Borrowed(text)),
+            Self::Null | Self::Bool(_) | Self::Int(_) => None,
+        }
     }
+}
+
+fn with_texts(a: Val<'_>, b: Val<'_>, test: impl Fn(&str, &str) -> bool) -> Option<bool> {
+    Some(test(&a.into_text()?, &b.into_text()?))
 }
 
 fn changed<'a>(value: Val<'a>, change: impl Fn(&str) -> String) -> Option<Val<'a>> {
     match value {
         Val::Null => Some(Val::Null),
-        Val::Text(text) => Some(Val::Text(Cow::Owned(change(&text)))),
-        _ => None,
+        value => Some(Val::Text(Cow::Owned(change(&value.into_text()?)))),
     }
 }
 
