@@ -77,6 +77,24 @@ impl Answers {
     }
 }
 
+/// Refuses an echo that is none: it would be no floor.
+pub fn ensure_echoed(event: &[u8], answer: &[u8]) -> anyhow::Result<()> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        records: Vec<Held>,
+    }
+    #[derive(Deserialize, PartialEq)]
+    #[serde(rename_all = "camelCase")]
+    struct Held {
+        record_id: String,
+        data: String,
+    }
+    let event: Envelope = serde_json::from_slice(event)?;
+    let answer: Envelope = serde_json::from_slice(answer)?;
+    ensure!(event.records == answer.records, "the echo changed what it was sent");
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

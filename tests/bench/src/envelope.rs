@@ -7,9 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use crate::sample::{Form, SplitMix, Transactions};
 
 /// The stream that the records came from.
-const SOURCE: &str = "arn:aws:kinesis:eu-central-1:123456789012:stream/transactions";
+const SOURCE: &str = "arn:aws:kinesis:eu-central-1:123456789012:stream/tx";
 const DELIVERY_STREAM: &str = "arn:aws:firehose:eu-central-1:123456789012:deliverystream/transactions";
-/// 2026-03-05T08:40:00Z.
+/// 2026-03-05T08:40:00Z. Arrivals are eighths of a second: aws_lambda_events reads them through a float and loses the
+/// millisecond of most others, so that the obvious Rust would stamp other orders than everybody else.
 const FIRST_ARRIVAL_MS: u64 = 1_772_700_000_000;
 
 /// An event of `count` records of one transaction each.
@@ -30,13 +31,12 @@ pub fn event(count: usize) -> anyhow::Result<Vec<u8>> {
 }
 
 fn record(n: u64, row: &[u8], random: &mut SplitMix) -> String {
-    let arrival = FIRST_ARRIVAL_MS + 7 * n + random.below(5);
+    let arrival = FIRST_ARRIVAL_MS + 125 * (n / 20);
     let sequence = format!("49672148110{:031}{:014}", 5_000_000 + 3 * n, 70_000 + random.below(20_000));
     let partition = random.below(50_000);
     let data = STANDARD.encode(row);
-    // The record id of a Kinesis source is the sequence number with the subsequence number behind it.
     format!(
-        r#"{{"recordId":"{sequence}000000","approximateArrivalTimestamp":{arrival},"data":"{data}","kinesisRecordMetadata":{{"sequenceNumber":"{sequence}","subsequenceNumber":0,"partitionKey":"DE{partition:08}","shardId":"shardId-000000000003","approximateArrivalTimestamp":{arrival}}}}}"#
+        r#"{{"recordId":"{sequence}","approximateArrivalTimestamp":{arrival},"data":"{data}","kinesisRecordMetadata":{{"sequenceNumber":"{sequence}","subsequenceNumber":0,"partitionKey":"6f1c2d3e-4b5a-4978-8695-{partition:012}","shardId":"shardId-000000000003","approximateArrivalTimestamp":{arrival}}}}}"#
     )
 }
 
@@ -51,6 +51,6 @@ mod tests {
         assert_eq!(read.source_kinesis_stream_arn.as_deref(), Some(SOURCE));
         let metadata = read.records[2].kinesis_firehose_record_metadata.as_ref().unwrap();
         assert_eq!(metadata.sequence_number.as_ref().unwrap().len(), 56);
-        assert!(read.records[0].data.starts_with(br#"{"transaction_id":"tx-000000000001-"#));
+        assert!(read.records[0].data.starts_with(br#"{"transaction_id":"tx-00000001-"#));
     }
 }

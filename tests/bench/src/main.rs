@@ -61,8 +61,10 @@ enum Inner {
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     if let Some(Inner::IngestMemory { streamed, megabytes }) = arguments.command {
-        memory::child(streamed, megabytes)?;
-        return Ok(ExitCode::SUCCESS);
+        let Err(error) = memory::child(streamed, megabytes) else { return Ok(ExitCode::SUCCESS) };
+        // Without the backtrace that an error of main has: the parent shows this text in its table.
+        eprintln!("{error:#}");
+        return Ok(ExitCode::FAILURE);
     }
     let lines = measure(&arguments).await?;
     println!("{}", render(&lines));

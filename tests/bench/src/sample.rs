@@ -91,7 +91,7 @@ impl Transactions {
         let random = &mut self.random;
         let currency = random.one_of(&CURRENCIES);
         Transaction {
-            transaction_id: format!("tx-{:012}-{:06x}", self.made, random.below(1 << 24)),
+            transaction_id: format!("tx-{:08}-{:04x}", self.made, random.below(1 << 16)),
             account_id: format!("DE89370400440532{:06}", random.below(50_000)),
             amount: amount(random, currency),
             currency,
@@ -99,7 +99,7 @@ impl Transactions {
             merchant: (random.below(2) == 0).then(|| Merchant {
                 city: random.one_of(&CITIES),
                 mcc: 5_411 + random.below(400),
-                name: format!("Merchant {}", random.below(5_000)),
+                name: format!("Merchant {}", random.below(500)),
             }),
             channel: random.one_of(&CHANNELS),
             status: random.one_of(&STATUSES),

@@ -48,7 +48,11 @@ impl Line {
     }
 
     fn cells(&self) -> [String; 6] {
-        let figure = self.figure.as_ref().map_or_else(|_| "-".to_owned(), |figure| format!("{figure:.2}"));
+        let figure = match &self.figure {
+            Err(_) => "-".to_owned(),
+            Ok(figure) if figure.fract() == 0.0 => format!("{figure}"),
+            Ok(figure) => format!("{figure:.2}"),
+        };
         let need = match self.need {
             Need::AtMost(most) => format!("≤ {most}"),
             Need::AtLeast(least) => format!("≥ {least}"),
