@@ -52,7 +52,7 @@ def derived(row):
     # A time without an offset is UTC.
     booked_at = booked_at.replace(tzinfo=UTC) if booked_at.tzinfo is None else booked_at.astimezone(UTC)
     row["amount"] = f"{amount:f}"
-    row["booked_at"] = booked_at.strftime("%Y-%m-%d %H:%M:%S.%f+00")
+    row["booked_at"] = booked_at.isoformat(" ", "microseconds").removesuffix(":00")
     row["booked_date"] = row["booked_at"][:10]
     row["amount_minor"] = str(int(amount.scaleb(2)))
     row["is_refund"] = "true" if row["status"] == "refunded" or amount < 0 else "false"

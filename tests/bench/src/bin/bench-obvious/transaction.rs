@@ -13,6 +13,8 @@ const CURRENCIES: [&str; 10] = ["EUR", "USD", "GBP", "CHF", "SEK", "NOK", "DKK",
 const STATUSES: [&str; 4] = ["pending", "booked", "refunded", "cancelled"];
 /// What numeric(18,2) holds before its point.
 const MAX_AMOUNT: i128 = 10i128.pow(16);
+/// Hashes are cut to 128 bits.
+const HEX_LEN: usize = 32;
 
 /// When and where a record came in.
 pub struct Arrival<'a> {
@@ -127,30 +129,24 @@ fn booked_at(text: &str) -> Checked<String> {
 }
 
 fn record_id(id: &str) -> String {
-    hex(&Sha256::digest(format!("{}:{id}", id.len())))
+    let mut hex = format!("{:x}", Sha256::digest(format!("{}:{id}", id.len())));
+    hex.truncate(HEX_LEN);
+    hex
 }
 
-/// Names and texts of all columns that are not NULL, in ascending order of names, which serde_json's map has.
+/// Over names and texts of all columns that are not NULL, in ascending order of names, which serde_json's map has.
 fn row_hash(row: &Map<String, Value>) -> String {
-    let mut hasher = blake3::Hasher::new();
+    let mut texts = String::with_capacity(512);
     for (name, value) in row {
         let text: Cow<'_, str> = match value {
             Value::Null => continue,
             Value::String(text) => text.into(),
             nested => nested.to_string().into(),
         };
-        hasher.update(format!("{}:{name}{}:{text}", name.len(), text.len()).as_bytes());
-    }
-    hex(hasher.finalize().as_bytes())
-}
-
-/// The first 128 bits in lower-case hex.
-fn hex(digest: &[u8]) -> String {
-    digest.iter().take(16).fold(String::with_capacity(32), |mut out, byte| {
         // Writing to a String cannot fail.
-        let _infallible = write!(out, "{byte:02x}");
-        out
-    })
+        let _infallible = write!(texts, "{}:{name}{}:{text}", name.len(), text.len());
+    }
+    blake3::hash(texts.as_bytes()).to_hex()[..HEX_LEN].to_owned()
 }
 
 fn order(arrival: &Arrival<'_>) -> String {
