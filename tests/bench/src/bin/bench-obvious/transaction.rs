@@ -13,8 +13,6 @@ const CURRENCIES: [&str; 10] = ["EUR", "USD", "GBP", "CHF", "SEK", "NOK", "DKK",
 const STATUSES: [&str; 4] = ["pending", "booked", "refunded", "cancelled"];
 /// What numeric(18,2) holds before its point.
 const MAX_AMOUNT: i128 = 10i128.pow(16);
-/// Hashes are cut to 128 bits.
-const HEX_LEN: usize = 32;
 
 /// When and where a record came in.
 pub struct Arrival<'a> {
@@ -128,10 +126,11 @@ fn booked_at(text: &str) -> Checked<String> {
     Ok(time.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string())
 }
 
+/// The first 128 bits in hex, as of the row hash.
 fn record_id(id: &str) -> String {
-    let mut hex = format!("{:x}", Sha256::digest(format!("{}:{id}", id.len())));
-    hex.truncate(HEX_LEN);
-    hex
+    let digest = Sha256::digest(format!("{}:{id}", id.len()));
+    let head = digest.first_chunk().copied().unwrap_or_default();
+    format!("{:032x}", u128::from_be_bytes(head))
 }
 
 /// Over names and texts of all columns that are not NULL, in ascending order of names, which serde_json's map has.
@@ -146,7 +145,7 @@ fn row_hash(row: &Map<String, Value>) -> String {
         // Writing to a String cannot fail.
         let _infallible = write!(texts, "{}:{name}{}:{text}", name.len(), text.len());
     }
-    blake3::hash(texts.as_bytes()).to_hex()[..HEX_LEN].to_owned()
+    blake3::hash(texts.as_bytes()).to_hex()[..32].to_owned()
 }
 
 fn order(arrival: &Arrival<'_>) -> String {
