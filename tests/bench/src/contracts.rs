@@ -35,3 +35,22 @@ fn filled() -> String {
         .replace("${LOAD_QUEUE_URL}", "https://sqs.eu-central-1.amazonaws.com/123456789012/load.fifo")
         .replace("${DATABASE}", "warehouse")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use penstock_core::contract::ContractSet;
+
+    #[test]
+    fn the_ten_contracts_can_stand_together() {
+        let folder = tempfile::tempdir().unwrap();
+        write_ten(folder.path()).unwrap();
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let texts: Vec<_> =
+            files.map(|path| (path.display().to_string(), std::fs::read_to_string(&path).unwrap())).collect();
+        let set =
+            ContractSet::parse(texts.iter().map(|(name, text)| (name.as_str(), text.as_str()))).unwrap();
+        set.check_locations().unwrap();
+        assert_eq!(set.iter().count(), 10);
+    }
+}
