@@ -46,7 +46,7 @@ impl Ingest {
         let Some(s3) = s3 else {
             return Err(ContractError::at("servers", "has no server of type s3".into()));
         };
-        if s3.format != Format::Json {
+        if s3.format.is_some_and(|format| format != Format::Json) {
             return Err(ContractError::at("servers", "only the format json can be read yet".into()));
         }
         let framer = JsonFramer::new(s3.delimiter, limits);

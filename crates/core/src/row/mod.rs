@@ -4,6 +4,7 @@
 mod canon;
 mod cel_scope;
 mod derive;
+pub(crate) mod fields;
 mod json;
 pub(crate) mod number;
 mod rules;
