@@ -102,6 +102,8 @@ struct Framed {
     fault: Option<Fault>,
     counts: Option<(usize, usize)>,
     next: State,
+    /// Line breaks in `whole`, where they are known.
+    breaks: Option<u64>,
 }
 
 impl CsvReader {
@@ -172,12 +174,12 @@ impl CsvReader {
                 self.read_header(bytes, framed.fault)?;
             } else if framed.len > 0 {
                 let position = self.position();
-                self.advance(framed.whole, framed.next);
+                self.pass(&framed);
                 let bytes = self.buffer.get(bytes).unwrap_or_default();
                 let frame = Frame { position, line, bytes, fault: framed.fault };
                 return Ok(Some(CsvFrame { frame, counts: framed.counts }));
             }
-            self.advance(framed.whole, framed.next);
+            self.pass(&framed);
         }
     }
 
@@ -192,6 +194,17 @@ impl CsvReader {
 
     fn rest(&self) -> &[u8] {
         self.buffer.get(self.at..).unwrap_or_default()
+    }
+
+    fn pass(&mut self, framed: &Framed) {
+        match framed.breaks {
+            Some(breaks) => {
+                self.line += breaks;
+                self.at += framed.whole;
+                self.state = framed.next;
+            }
+            None => self.advance(framed.whole, framed.next),
+        }
     }
 
     fn advance(&mut self, bytes: usize, next: State) {
@@ -244,7 +257,14 @@ impl CsvReader {
                 }
                 let told = counted.unwrap_or_else(|| self.tell(whole, fields).1.unwrap_or_default());
                 let (len, whole) = (record.len(), whole.len());
-                Some(Framed { len, whole, fault: told.fault, counts: told.counts, next: BETWEEN })
+                Some(Framed {
+                    len,
+                    whole,
+                    fault: told.fault,
+                    counts: told.counts,
+                    next: BETWEEN,
+                    breaks: Some(told.breaks),
+                })
             }
             Found::More(mode) => {
                 let scanned = self.window().len();
@@ -281,20 +301,27 @@ impl CsvReader {
         let window = self.window();
         match memchr(b'\n', window) {
             // Its first line ends within quotes. What they should have held is read line by line.
-            Some(line) => {
+            Some(line) if line <= self.max_record_bytes => {
                 let first = window.get(..line).unwrap_or_default();
-                let len = first.strip_suffix(b"\r").unwrap_or(first).len().min(self.max_record_bytes);
+                let len = first.strip_suffix(b"\r").unwrap_or(first).len();
                 self.unclosed_until = self.position() + scanned as u64;
                 self.unclosed_mode = mode;
-                Framed { len, whole: line + 1, fault: Some(UNCLOSED), counts: None, next: BETWEEN }
+                Framed {
+                    len,
+                    whole: line + 1,
+                    fault: Some(UNCLOSED),
+                    counts: None,
+                    next: BETWEEN,
+                    breaks: Some(1),
+                }
             }
-            None => self.too_large(),
+            _ => self.too_large(),
         }
     }
 
     fn too_large(&self) -> Framed {
         let len = self.max_record_bytes.min(self.rest().len());
-        Framed { len, whole: len, fault: Some(TOO_LARGE), counts: None, next: State::DropLine }
+        Framed { len, whole: len, fault: Some(TOO_LARGE), counts: None, next: State::DropLine, breaks: None }
     }
 
     /// Scans from the record's first byte and sets its fields.
@@ -302,7 +329,7 @@ impl CsvReader {
         let Some(targets) = &self.targets else {
             let mut faults = Teller::new(bytes, fields, &[], &[]);
             let found = scan(bytes, self.dialect, &mut faults);
-            return (found, Some(Told { fault: faults.fault, counts: None }));
+            return (found, Some(Told { fault: faults.fault, counts: None, breaks: faults.breaks + 1 }));
         };
         fields.clear(self.columns.slot_count);
         let mut teller = Teller::new(bytes, fields, targets.as_slice(), &self.null_texts);
@@ -310,7 +337,7 @@ impl CsvReader {
         let found = scan(bytes, self.dialect, &mut teller);
         let (fault, count, expected) = (teller.fault, teller.count, targets.as_slice().len());
         let counts = (fault.is_none() && count != expected).then_some((count, expected));
-        (found, Some(Told { fault: fault.or(counts.map(|_| COUNT)), counts }))
+        (found, Some(Told { fault: fault.or(counts.map(|_| COUNT)), counts, breaks: teller.breaks + 1 }))
     }
 }
 
@@ -319,6 +346,8 @@ impl CsvReader {
 struct Told {
     fault: Option<Fault>,
     counts: Option<(usize, usize)>,
+    /// Line breaks, with the record's own.
+    breaks: u64,
 }
 
 /// What a field of the record is.
@@ -340,11 +369,13 @@ struct Teller<'a> {
     quote: u8,
     count: usize,
     fault: Option<Fault>,
+    /// Line breaks in quoted fields.
+    breaks: u64,
 }
 
 impl<'a> Teller<'a> {
     fn new(record: &'a [u8], fields: &'a mut Fields, targets: &'a [Target], nulls: &'a [String]) -> Self {
-        Self { record, fields, targets, null_texts: nulls, quote: b'"', count: 0, fault: None }
+        Self { record, fields, targets, null_texts: nulls, quote: b'"', count: 0, fault: None, breaks: 0 }
     }
 
     #[inline(always)]
@@ -408,6 +439,8 @@ impl Sink for Teller<'_> {
 
     #[inline]
     fn quoted(&mut self, start: usize, end: usize, doubled: bool) {
+        let text = self.record.get(start..end).unwrap_or_default();
+        self.breaks += memchr::memchr_iter(b'\n', text).count() as u64;
         self.set(start, end, |own, nested| {
             let span = if doubled { own.without_doubling(start, end) } else { Fields::of_record(start, end) };
             if nested { Value::Nested(span) } else { Value::Text(span) }

@@ -108,7 +108,7 @@ fn real_files_lines_are_read_as_they_are_meant() {
         ("a,b\n1,2\n", vec![good(4, 2, &["1", "2"])]),
         ("\u{feff}a,b\r\n1,2\r\n\r\n\n3,4", vec![good(8, 2, &["1", "2"]), good(16, 5, &["3", "4"])]),
         ("b,a\n1,2\n", vec![good(4, 2, &["2", "1"])]),
-        ("\"b\", a \n1,2\n", vec![good(9, 2, &["2", "1"])]),
+        ("\"b\", a \n1,2\n", vec![good(8, 2, &["2", "1"])]),
         (
             "a,b\n\"x, \"\"y\"\"\r\nz\",\"\"\nq,\n",
             vec![good(4, 2, &["x, \"y\"\r\nz", ""]), good(22, 4, &["q", "~"])],

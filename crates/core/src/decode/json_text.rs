@@ -100,11 +100,11 @@ pub(super) fn decimal(out: &mut String, bytes: &[u8], scale: u32) {
     let own = bytes.iter().position(|byte| *byte != sign).unwrap_or(bytes.len());
     let digits = bytes.get(own..).unwrap_or_default();
     let mut wide = [sign; 17];
-    let Some(room) = wide.len().checked_sub(digits.len().max(1)).filter(|_| scale <= MAX_SCALE) else {
+    let Some(room) = wide.len().checked_sub(digits.len()).filter(|_| scale <= MAX_SCALE) else {
         return out.push_str("\"a decimal of more than 38 digits\"");
     };
-    if let Some(room) = wide.get_mut(room.max(wide.len() - digits.len())..) {
-        room.copy_from_slice(digits);
+    if let Some(own) = wide.get_mut(room..) {
+        own.copy_from_slice(digits);
     }
     let (top, low) = (wide[0], wide.last_chunk::<16>().copied().unwrap_or_default());
     let value = i128::from_be_bytes(low);

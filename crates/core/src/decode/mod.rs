@@ -16,6 +16,14 @@ pub(crate) mod detect;
 mod json;
 #[cfg(any(feature = "avro", feature = "parquet"))]
 mod json_text;
+#[cfg(feature = "parquet")]
+pub(crate) mod parquet;
+#[cfg(feature = "parquet")]
+mod parquet_pages;
+#[cfg(feature = "parquet")]
+mod parquet_row;
+#[cfg(feature = "parquet")]
+mod parquet_schema;
 
 pub use compress::Inflate;
 pub use json::{Frame, JsonFramer};
