@@ -51,6 +51,8 @@ impl Sink for Nowhere {
 }
 
 const WORD: usize = size_of::<u64>();
+/// Bytes that are looked at together: a bit each.
+const BLOCK: usize = 4 * WORD;
 const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
 
 /// Scans from the record's first byte, telling its fields.
@@ -101,20 +103,20 @@ enum Step {
 fn unquoted<S: Sink>(bytes: &[u8], mut at: usize, field: &mut usize, dialect: Dialect, sink: &mut S) -> Step {
     let (delimiters, breaks) = (repeat(dialect.delimiter), repeat(b'\n'));
     let mut start = *field;
-    let mut words = bytes.get(at..).unwrap_or_default().chunks_exact(WORD);
-    for word in words.by_ref() {
-        let mut hits = hits(word, delimiters, breaks);
+    let mut blocks = bytes.get(at..).unwrap_or_default().chunks_exact(BLOCK);
+    for block in blocks.by_ref() {
+        let mut hits = hits(block, delimiters, breaks);
         while hits != 0 {
-            let hit = at + hits.trailing_zeros() as usize / 8;
+            let hit = at + hits.trailing_zeros() as usize;
             hits &= hits - 1;
             if let Some(step) = unquoted_end(bytes, start, hit, dialect, sink) {
                 return step;
             }
             start = hit + 1;
         }
-        at += WORD;
+        at += BLOCK;
     }
-    for (i, byte) in words.remainder().iter().enumerate() {
+    for (i, byte) in blocks.remainder().iter().enumerate() {
         if *byte == dialect.delimiter || *byte == b'\n' {
             if let Some(step) = unquoted_end(bytes, start, at + i, dialect, sink) {
                 return step;
@@ -214,12 +216,19 @@ fn repeat(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; WORD])
 }
 
-/// The top bit of every byte of the word that is one of two; the first byte lowest.
+/// A bit for every byte of the block that is one of two; the first byte lowest.
 #[inline(always)]
-fn hits(word: &[u8], one: u64, other: u64) -> u64 {
-    let word = word.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-    let (x, y) = (word ^ one, word ^ other);
-    // The top bit stays clear for the byte 0 alone; no carry leaves a byte.
-    let (x, y) = (((x & LOW_BITS) + LOW_BITS) | x, ((y & LOW_BITS) + LOW_BITS) | y);
-    !(x & y) & !LOW_BITS
+fn hits(block: &[u8], one: u64, other: u64) -> u32 {
+    /// Brings the lowest bits of eight bytes together in the highest byte.
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let mut all = 0;
+    for (i, word) in block.chunks_exact(WORD).enumerate() {
+        let word = word.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+        let (x, y) = (word ^ one, word ^ other);
+        // The top bit stays clear for the byte 0 alone; no carry leaves a byte.
+        let (x, y) = (((x & LOW_BITS) + LOW_BITS) | x, ((y & LOW_BITS) + LOW_BITS) | y);
+        let hits = (!(x & y) & !LOW_BITS) >> 7;
+        all |= ((hits.wrapping_mul(GATHER) >> 56) as u32) << (WORD * i);
+    }
+    all
 }
