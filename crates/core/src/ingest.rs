@@ -1,12 +1,15 @@
 //! One object's bytes into a batch: decompress, frame, check, derive, stamp. The one way in for every route.
 //! Pure: bytes are pushed in, rows and rejects are taken out; who fetches and who delivers is not known here.
 
+mod reader;
+
 use std::sync::Arc;
 
 use crate::contract::{ContractError, Format};
-use crate::decode::{Broken, Inflate, JsonFramer, Limits};
-use crate::reject::{Reject, Violation};
-use crate::row::{Accepted, Checker, Origin, Place, Rows, Session, Warnings};
+use crate::decode::{Broken, Inflate, Limits};
+use crate::reject::Reject;
+use crate::row::{Checker, Origin, Rows, Session, Warnings};
+use reader::{Reader, Taken};
 
 /// Rows and rejects of one object, since it was last cleared. `read` counts both.
 #[derive(Debug, Default)]
@@ -33,12 +36,23 @@ impl Batch {
     }
 }
 
+/// Whether an object that has ended still has rows to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Call again: a format that is read in blocks has more.
+    More,
+    /// All of the object was given.
+    Done,
+}
+
 /// Reads one object as a stream.
 #[derive(Debug)]
 pub struct Ingest {
     records: Records,
-    inflate: Inflate,
-    framer: JsonFramer,
+    inflate: Option<Inflate>,
+    reader: Reader,
+    /// How decompression ended.
+    unpacked: Result<(), Broken>,
 }
 
 /// What becomes of each record.
@@ -50,18 +64,19 @@ struct Records {
 }
 
 impl Ingest {
-    /// Starts on an object. A dataset without an S3 server, or in a format that is not built yet, is refused.
+    /// Starts on an object. A dataset without an S3 server, or in a format that this build does not read, is refused.
     pub fn new(checker: Arc<Checker>, origin: Origin, limits: Limits) -> Result<Self, ContractError> {
         let s3 = checker.contract().s3.as_ref();
         let Some(s3) = s3 else {
             return Err(ContractError::at("servers", "has no server of type s3".into()));
         };
-        if s3.format != Format::Json {
-            return Err(ContractError::at("servers", "only the format json can be read yet".into()));
+        if let Some(format) = s3.format.filter(|format| !can_read(*format)) {
+            return Err(ContractError::at("servers", format!("{format:?} is no format that is read here")));
         }
-        let framer = JsonFramer::new(s3.delimiter, limits);
+        let reader = Reader::new(&checker, &origin, limits);
+        let inflate = Some(Inflate::new(s3.compression, limits));
         let records = Records { checker, session: Session::default(), origin };
-        Ok(Self { records, inflate: Inflate::new(limits), framer })
+        Ok(Self { records, inflate, reader, unpacked: Ok(()) })
     }
 
     /// All bytes in steps, for tests.
@@ -75,62 +90,54 @@ impl Ingest {
     }
 
     /// Takes some of the object's next bytes and tells how many: as many as give at most 64 KiB of plain ones, so that
-    /// a batch stays small whatever the bytes unpack to. On `Broken` what the batch got before stays valid.
+    /// a batch stays small whatever the bytes unpack to; none while rows of a block wait. On `Broken` what the batch
+    /// got before stays valid.
     pub fn step(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<usize, Broken> {
-        let Self { records, inflate, framer } = self;
+        let Self { records, inflate, reader, .. } = self;
+        let Some(inflate) = inflate else { return Ok(bytes.len()) };
+        if reader.holds_rows() && reader.take(records, batch)? == Taken::Some {
+            return Ok(0);
+        }
         let mut framed = Ok(());
         let taken = inflate.step(bytes, &mut |plain| {
             if framed.is_ok() {
-                framer.push(plain);
-                framed = records.take(framer, batch);
+                framed = reader.push(plain, records).and_then(|()| reader.take(records, batch)).map(|_| ());
             }
         });
         framed.and(taken)
     }
 
-    /// The end of the object. A stream that is not complete is `Broken`, after its last records were taken.
-    pub fn finish(self, batch: &mut Batch) -> Result<(), Broken> {
-        let Self { mut records, inflate, mut framer } = self;
-        let mut framed = Ok(());
-        let unpacked = inflate.finish(&mut |plain| {
-            if framed.is_ok() {
-                framer.push(plain);
-                framed = records.take(&mut framer, batch);
+    /// The end of the object, called until it is `Done`. A stream that is not complete is `Broken`, after its last
+    /// records were taken.
+    pub fn finish(&mut self, batch: &mut Batch) -> Result<Progress, Broken> {
+        let Self { records, inflate, reader, unpacked } = self;
+        if let Some(inflate) = inflate.take() {
+            let mut framed = Ok(());
+            *unpacked = inflate.finish(&mut |plain| {
+                if framed.is_ok() {
+                    framed = reader.push(plain, records);
+                }
+            });
+            framed.and_then(|()| reader.finish(records))?;
+        }
+        let taken = reader.take(records, batch);
+        match (taken, std::mem::replace(unpacked, Ok(()))) {
+            (Ok(Taken::Some), ended) => {
+                *unpacked = ended;
+                Ok(Progress::More)
             }
-        });
-        framer.finish();
-        let rest = records.take(&mut framer, batch);
-        framed.and(unpacked).and(rest)
+            (taken, ended) => ended.and(taken).map(|_| Progress::Done),
+        }
     }
 }
 
-impl Records {
-    fn take(&mut self, framer: &mut JsonFramer, batch: &mut Batch) -> Result<(), Broken> {
-        let Self { checker, session, origin } = self;
-        while let Some(frame) = framer.next_accepted(&mut |bytes| checker.accept(session, bytes))? {
-            batch.read += 1;
-            let place = Place::Object { origin, position: frame.position };
-            let checked = match (frame.fault, frame.accepted) {
-                (Some((rule, reason)), _) => Err(vec![Violation::record(rule, reason)]),
-                (None, true) => {
-                    // Accepted records are UTF-8.
-                    let text = std::str::from_utf8(frame.bytes).unwrap_or_default();
-                    checker.check_fields(session, text, &place, &mut batch.rows)
-                }
-                (None, false) => checker.check_json(session, frame.bytes, &place, &mut batch.rows),
-            };
-            match checked {
-                Ok(Accepted { extra_fields }) => batch.extra_fields += extra_fields,
-                Err(violations) => batch.rejects.push(Reject {
-                    position: Some(frame.position),
-                    line: Some(frame.line),
-                    violations,
-                    raw: frame.bytes.to_vec(),
-                }),
-            }
-        }
-        batch.warnings.append(session.warnings());
-        Ok(())
+/// Formats that this build reads.
+fn can_read(format: Format) -> bool {
+    match format {
+        Format::Json | Format::Csv => true,
+        Format::Parquet => cfg!(feature = "parquet"),
+        Format::Avro => cfg!(feature = "avro"),
+        Format::Binary => false,
     }
 }
 

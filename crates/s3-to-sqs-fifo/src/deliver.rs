@@ -10,7 +10,7 @@ use penstock_aws::fetch::{Fetch, Fetched, fetch};
 use penstock_aws::{Invocation, answered};
 use penstock_core::decode::{Broken, Limits};
 use penstock_core::ident;
-use penstock_core::ingest::{Batch, Ingest, over_rejected_fraction};
+use penstock_core::ingest::{Batch, Ingest, Progress, over_rejected_fraction};
 use penstock_core::object::ObjectRef;
 use penstock_core::quarantine::{Subject, UNKNOWN_DATASET};
 use penstock_core::queue::{Envelope, Message, Packer};
@@ -208,10 +208,19 @@ impl Delivery<'_> {
                 }
             }
         }
-        batch.clear();
-        let ended = ingest.finish(&mut batch);
-        self.take(&mut batch).await?;
-        Ok(ended.err())
+        loop {
+            batch.clear();
+            let ended = ingest.finish(&mut batch);
+            self.take(&mut batch).await?;
+            match ended {
+                Ok(Progress::More) if invocation.is_over(RESERVE) => {
+                    return Err(Error::OutOfTime { uri: self.uri.to_owned() });
+                }
+                Ok(Progress::More) => {}
+                Ok(Progress::Done) => return Ok(None),
+                Err(broken) => return Ok(Some(broken)),
+            }
+        }
     }
 
     /// Sends the rows and quarantines the rejects of a batch.

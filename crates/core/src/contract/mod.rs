@@ -20,7 +20,10 @@ pub use location::{Glob, GlobError};
 pub use quality::{RowRule, Severity};
 pub use rules::{Bound, Inclusive, MissingValues, ValueRules};
 pub use schema::{ExtraColumns, TableOptions};
-pub use servers::{Delimiter, Format, QueueServer, S3Server, WarehouseServer};
+pub use servers::{
+    Aggregate, Compression, CsvHeader, CsvOptions, Delimiter, Format, QueueServer, S3Server, StreamServer,
+    WarehouseServer,
+};
 pub use set::{ContractSet, SetError};
 pub use template::{Template, TemplateError};
 pub use types::{LogicalType, MAX_VARCHAR_BYTES, PhysicalType, TypeError};
@@ -56,6 +59,8 @@ pub struct Contract {
     pub s3: Option<S3Server>,
     /// The FIFO queue, for datasets of the queue route.
     pub queue: Option<QueueServer>,
+    /// The stream, for datasets of the stream route.
+    pub stream: Option<StreamServer>,
     /// The warehouse.
     pub warehouse: WarehouseServer,
     /// What the contract asks for and this version does not enforce.

@@ -30,15 +30,78 @@ pub enum Delimiter {
     Array,
 }
 
+/// Whether a CSV file names its columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CsvHeader {
+    /// The first record does.
+    #[default]
+    Names,
+    /// The fields are the contract's source columns in their order.
+    None,
+}
+
+/// How CSV files are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvOptions {
+    /// Between fields; `None`: a comma, or a tab where the key says .tsv.
+    pub delimiter: Option<u8>,
+    /// Whether the first record names the columns.
+    pub header: CsvHeader,
+    /// Around fields; `None`: no quoting.
+    pub quote: Option<u8>,
+    /// Unquoted fields that mean NULL, beside the empty one.
+    pub null_texts: Vec<String>,
+    /// Whether a quoted field may hold line breaks.
+    pub multiline: bool,
+}
+
+/// How objects are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// Found out from the first bytes.
+    #[default]
+    Auto,
+    /// Not at all, whatever the first bytes look like.
+    None,
+    /// gzip; other bytes are corrupt.
+    Gzip,
+    /// zstd; other bytes are corrupt.
+    Zstd,
+}
+
 /// Where a dataset's objects lie and how they are written.
 #[derive(Debug, Clone)]
 pub struct S3Server {
     /// Glob over `s3://bucket/key`.
     pub location: Template,
-    /// Format of the objects.
-    pub format: Format,
+    /// Format of the objects; `None`: found out per object from its first bytes, else from its key.
+    pub format: Option<Format>,
     /// For JSON.
     pub delimiter: Delimiter,
+    /// For CSV.
+    pub csv: CsvOptions,
+    /// For every format.
+    pub compression: Compression,
+}
+
+/// Whether records of a stream are packed into one of the Kinesis producer library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs, reason = "the names are the contract's own")]
+pub enum Aggregate {
+    #[default]
+    None,
+    Kpl,
+}
+
+/// The stream of a dataset.
+#[derive(Debug, Clone)]
+pub struct StreamServer {
+    /// Kinesis stream.
+    pub stream_name: Option<Template>,
+    /// Firehose stream.
+    pub delivery_stream: Option<Template>,
+    /// How records are packed.
+    pub aggregate: Aggregate,
 }
 
 /// The FIFO queue of a dataset.
@@ -64,6 +127,7 @@ pub struct WarehouseServer {
 pub(super) struct Servers {
     pub s3: Option<S3Server>,
     pub queue: Option<QueueServer>,
+    pub stream: Option<StreamServer>,
     pub warehouse: WarehouseServer,
 }
 
@@ -72,7 +136,7 @@ const DEFAULT_ROWS_PER_MESSAGE: u32 = 100;
 
 impl Servers {
     pub fn read(servers: &[Server], notes: &mut Notes) -> Result<Self, ContractError> {
-        let mut found = Self { s3: None, queue: None, warehouse: WarehouseServer::default() };
+        let mut found = Self { s3: None, queue: None, stream: None, warehouse: WarehouseServer::default() };
         let mut kinds: Vec<&str> = Vec::new();
         for (i, server) in servers.iter().enumerate() {
             let path = format!("servers[{i}]");
@@ -102,7 +166,7 @@ impl Servers {
     ) -> Result<bool, ContractError> {
         match server.kind.as_str() {
             "s3" => self.s3 = Some(s3(path, server, custom, notes)?),
-            "kinesis" => kinesis(path, custom, notes)?,
+            "kinesis" => self.stream = Some(stream(custom)?),
             "redshift" => self.warehouse = warehouse(server),
             "custom" => match queue(path, custom)? {
                 Some(queue) => self.queue = Some(queue),
@@ -141,17 +205,27 @@ fn s3(
         .and_then(|text| Glob::parse(&text).map_err(|error| error.to_string()))
         .map_err(|reason| ContractError::at(&format!("{path}.location"), reason))?;
     let format = format(path, server)?;
-    if format != Format::Json {
-        notes.not_built(path, "format other than json");
+    if format == Some(Format::Binary) {
+        notes.not_built(path, "format binary");
     }
-    let delimiter = delimiter(path, format, server)?;
-    file_options(path, custom, notes)?;
-    Ok(S3Server { location, format, delimiter })
+    let (delimiter, between) = delimiters(path, format, server)?;
+    let csv = csv_options(path, format, between, custom)?;
+    let compression = custom.choice(
+        "compression",
+        &[
+            ("auto", Compression::Auto),
+            ("none", Compression::None),
+            ("gzip", Compression::Gzip),
+            ("zstd", Compression::Zstd),
+        ],
+    )?;
+    Ok(S3Server { location, format, delimiter, csv, compression: compression.unwrap_or_default() })
 }
 
-fn format(path: &str, server: &Server) -> Result<Format, ContractError> {
-    Ok(match server.format.as_deref() {
-        Some("json") | None => Format::Json,
+fn format(path: &str, server: &Server) -> Result<Option<Format>, ContractError> {
+    Ok(Some(match server.format.as_deref() {
+        None => return Ok(None),
+        Some("json") => Format::Json,
         Some("csv") => Format::Csv,
         Some("parquet") => Format::Parquet,
         Some("avro") => Format::Avro,
@@ -162,46 +236,96 @@ fn format(path: &str, server: &Server) -> Result<Format, ContractError> {
                 format!("must be json, csv, parquet, avro or binary, not {other:?}"),
             ));
         }
+    }))
+}
+
+/// `delimiter` as JSON's and as CSV's; without a format it may be either.
+fn delimiters(
+    path: &str,
+    format: Option<Format>,
+    server: &Server,
+) -> Result<(Delimiter, Option<u8>), ContractError> {
+    let Some(text) = server.delimiter.as_deref() else { return Ok((Delimiter::Auto, None)) };
+    let (takes_json, takes_csv) = match format {
+        None => (true, true),
+        Some(format) => (format == Format::Json, format == Format::Csv),
+    };
+    let expected = match (text, one_character(text)) {
+        ("new_line", _) if takes_json => return Ok((Delimiter::NewLine, None)),
+        ("array", _) if takes_json => return Ok((Delimiter::Array, None)),
+        (_, Some(character)) if takes_csv => return Ok((Delimiter::Auto, Some(character))),
+        _ if takes_json && takes_csv => {
+            "must be new_line or array for json, one ASCII character or tab for csv"
+        }
+        _ if takes_json => "must be new_line or array for json",
+        _ if takes_csv => "must be one ASCII character or tab for csv",
+        _ => "has no effect for this format",
+    };
+    Err(ContractError::at(&format!("{path}.delimiter"), format!("{expected}, not {text:?}")))
+}
+
+/// A byte that can stand between or around fields.
+fn one_character(text: &str) -> Option<u8> {
+    match text.as_bytes() {
+        b"\\t" | b"tab" => Some(b'\t'),
+        [one] if one.is_ascii() && !b"\r\n\0".contains(one) => Some(*one),
+        _ => None,
+    }
+}
+
+fn csv_options(
+    path: &str,
+    format: Option<Format>,
+    delimiter: Option<u8>,
+    custom: &mut Custom<'_>,
+) -> Result<CsvOptions, ContractError> {
+    let at = format!("{path}.customProperties");
+    let nulls = custom.texts("nullText")?;
+    let header = custom.choice("header", &[("names", CsvHeader::Names), ("none", CsvHeader::None)])?;
+    let quote = custom.texts("quote")?;
+    let multiline = custom.flag("multiline")?;
+    let set = [
+        ("nullText", nulls.is_some()),
+        ("header", header.is_some()),
+        ("quote", quote.is_some()),
+        ("multiline", multiline.is_some()),
+    ];
+    if let (Some((name, _)), Some(Format::Json | Format::Parquet | Format::Avro | Format::Binary)) =
+        (set.iter().find(|(_, is_set)| *is_set), format)
+    {
+        return Err(ContractError::at(
+            &at,
+            format!("penstock.{name} has no effect for a format other than csv"),
+        ));
+    }
+    let quote = match quote.as_deref() {
+        None => Some(b'"'),
+        Some(["" | "none"]) => None,
+        Some([text]) if one_character(text).is_some() => one_character(text),
+        Some(_) => {
+            return Err(ContractError::at(&at, "penstock.quote must be one ASCII character or none".into()));
+        }
+    };
+    let is_delimiter = |quote: u8| delimiter.map_or(b",\t".contains(&quote), |own| own == quote);
+    if quote.is_some_and(is_delimiter) {
+        return Err(ContractError::at(&at, "penstock.quote is the delimiter too".into()));
+    }
+    Ok(CsvOptions {
+        delimiter,
+        header: header.unwrap_or_default(),
+        quote,
+        null_texts: nulls.unwrap_or_default().into_iter().map(str::to_owned).collect(),
+        multiline: multiline.unwrap_or(true),
     })
 }
 
-fn delimiter(path: &str, format: Format, server: &Server) -> Result<Delimiter, ContractError> {
-    match (format, server.delimiter.as_deref()) {
-        (Format::Json, Some("new_line")) => Ok(Delimiter::NewLine),
-        (Format::Json, Some("array")) => Ok(Delimiter::Array),
-        (Format::Json, Some(other)) => Err(ContractError::at(
-            &format!("{path}.delimiter"),
-            format!("must be new_line or array for json, not {other:?}"),
-        )),
-        _ => Ok(Delimiter::Auto),
-    }
-}
-
-/// Options of formats that no function reads yet; checked now, so that a contract is right when they come.
-fn file_options(path: &str, custom: &mut Custom<'_>, notes: &mut Notes) -> Result<(), ContractError> {
-    let set = [
-        custom.texts("nullText")?.is_some(),
-        custom.choice("header", &[("names", ()), ("none", ())])?.is_some(),
-        custom.text("quote")?.is_some(),
-        custom.flag("multiline")?.is_some(),
-    ];
-    if set.contains(&true) {
-        notes.not_built(path, "options for csv");
-    }
-    let compression =
-        custom.choice("compression", &[("auto", true), ("none", false), ("gzip", false), ("zstd", false)])?;
-    if compression == Some(false) {
-        notes.not_enforced(path, "penstock.compression: it is found out from the bytes");
-    }
-    Ok(())
-}
-
-fn kinesis(path: &str, custom: &mut Custom<'_>, notes: &mut Notes) -> Result<(), ContractError> {
-    custom.text("streamName")?;
-    custom.text("deliveryStream")?;
-    custom.choice("aggregate", &[("none", ()), ("kpl", ())])?;
-    notes.not_built(path, "the stream route");
-    Ok(())
+fn stream(custom: &mut Custom<'_>) -> Result<StreamServer, ContractError> {
+    let aggregate = custom.choice("aggregate", &[("none", Aggregate::None), ("kpl", Aggregate::Kpl)])?;
+    Ok(StreamServer {
+        stream_name: custom.text("streamName")?.map(Template::new),
+        delivery_stream: custom.text("deliveryStream")?.map(Template::new),
+        aggregate: aggregate.unwrap_or_default(),
+    })
 }
 
 fn queue(path: &str, custom: &mut Custom<'_>) -> Result<Option<QueueServer>, ContractError> {
@@ -226,3 +350,7 @@ fn warehouse(server: &Server) -> WarehouseServer {
         schema: server.schema.as_deref().map_or(default.schema, Template::new),
     }
 }
+
+#[cfg(test)]
+#[path = "servers_tests.rs"]
+mod tests;

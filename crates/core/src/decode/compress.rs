@@ -7,6 +7,7 @@ use flate2::write::MultiGzDecoder;
 use zstd::stream::raw::{DParameter, Decoder as RawZstd, InBuffer, Operation, OutBuffer};
 
 use super::{Broken, Limits};
+use crate::contract::Compression;
 use crate::reject::Rule;
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
@@ -20,6 +21,7 @@ const STEP_BYTES: usize = 64 << 10;
 /// Turns compressed bytes into plain ones; the kind is found out from the first bytes.
 pub struct Inflate {
     state: State,
+    compression: Compression,
     limits: Limits,
     taken: u64,
     given: u64,
@@ -40,9 +42,13 @@ impl std::fmt::Debug for Inflate {
 }
 
 impl Inflate {
-    /// A fresh stream.
-    pub fn new(limits: Limits) -> Self {
-        Self { state: State::Unknown(Vec::new()), limits, taken: 0, given: 0 }
+    /// A fresh stream, compressed as said or as its first bytes tell.
+    pub fn new(compression: Compression, limits: Limits) -> Self {
+        let state = match compression {
+            Compression::None => State::Plain,
+            Compression::Auto | Compression::Gzip | Compression::Zstd => State::Unknown(Vec::new()),
+        };
+        Self { state, compression, limits, taken: 0, given: 0 }
     }
 
     /// All bytes in steps, for tests.
@@ -76,13 +82,16 @@ impl Inflate {
     }
 
     fn decide(&self, head: &[u8]) -> Result<State, Broken> {
-        if head.starts_with(GZIP) {
-            return Ok(State::Gzip(Box::new(MultiGzDecoder::new(Vec::new()))));
+        let other = |name: &str| {
+            Broken::new(Rule::CorruptCompression, format!("the contract says {name}, the bytes are none"))
+        };
+        match (self.compression, head.starts_with(GZIP), head.starts_with(ZSTD)) {
+            (Compression::Zstd, _, false) => Err(other("zstd")),
+            (Compression::Gzip, false, _) => Err(other("gzip")),
+            (_, true, _) => Ok(State::Gzip(Box::new(MultiGzDecoder::new(Vec::new())))),
+            (_, _, true) => Zstd::new().map(State::Zstd),
+            _ => Ok(State::Plain),
         }
-        if !head.starts_with(ZSTD) {
-            return Ok(State::Plain);
-        }
-        Zstd::new().map(State::Zstd)
     }
 
     /// One step of the stream's own kind.
@@ -125,10 +134,12 @@ impl Inflate {
             || Broken::new(Rule::Truncated, "the compressed data breaks off or its checksum is wrong");
         match std::mem::replace(&mut self.state, State::Plain) {
             State::Plain => Ok(()),
-            State::Unknown(head) => {
+            // Too few bytes for any compressed stream.
+            State::Unknown(head) if head.is_empty() || self.compression == Compression::Auto => {
                 plain(&head);
                 Ok(())
             }
+            State::Unknown(_) => Err(breaks_off()),
             State::Gzip(mut decoder) => {
                 let ended = decoder.try_finish();
                 self.hand_over(decoder.get_ref(), plain)?;
@@ -211,7 +222,7 @@ mod tests {
 
     fn unpack(bytes: &[u8], step: usize, limits: Limits) -> (Vec<u8>, Result<(), Broken>) {
         let mut out = Vec::new();
-        let mut inflate = Inflate::new(limits);
+        let mut inflate = Inflate::new(Compression::Auto, limits);
         for piece in bytes.chunks(step) {
             if let Err(broken) = inflate.push(piece, &mut |plain| out.extend_from_slice(plain)) {
                 return (out, Err(broken));

@@ -1,9 +1,29 @@
 //! Bytes of an object into raw records: decompression and framing, as a stream with bounded memory. Every byte of
 //! the stream ends in a record, in a reject or is white space between them. Knows no columns.
 
+#[cfg(feature = "avro")]
+pub(crate) mod avro;
+#[cfg(feature = "avro")]
+mod avro_datum;
+#[cfg(feature = "avro")]
+mod avro_schema;
 mod brackets;
 mod compress;
+pub(crate) mod csv;
+mod csv_header;
+mod csv_scan;
+pub(crate) mod detect;
 mod json;
+#[cfg(any(feature = "avro", feature = "parquet"))]
+mod json_text;
+#[cfg(feature = "parquet")]
+pub(crate) mod parquet;
+#[cfg(feature = "parquet")]
+mod parquet_pages;
+#[cfg(feature = "parquet")]
+mod parquet_row;
+#[cfg(feature = "parquet")]
+mod parquet_schema;
 
 pub use compress::Inflate;
 pub use json::{Frame, JsonFramer};
@@ -19,11 +39,21 @@ pub struct Limits {
     pub max_ratio: u64,
     /// Decompressed bytes that are free of the ratio's cap.
     pub free_bytes: u64,
+    /// Longest block of an Avro file and page of a Parquet file, packed and unpacked.
+    pub max_block_bytes: usize,
+    /// Longest file of a format that is read as a whole (Parquet: its index stands at its end).
+    pub max_whole_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_record_bytes: 4 << 20, max_ratio: 200, free_bytes: 64 << 20 }
+        Self {
+            max_record_bytes: 4 << 20,
+            max_ratio: 200,
+            free_bytes: 64 << 20,
+            max_block_bytes: 64 << 20,
+            max_whole_bytes: 256 << 20,
+        }
     }
 }
 

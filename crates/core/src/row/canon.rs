@@ -164,10 +164,15 @@ fn boolean(value: &Scalar<'_>) -> Result<&'static str, Fault> {
     match value {
         Scalar::Bool(true) => Ok("true"),
         Scalar::Bool(false) => Ok("false"),
-        Scalar::Text("true") => Ok("true"),
-        Scalar::Text("false") => Ok("false"),
+        Scalar::Text(text) if is_one_of(text, &["true", "t", "yes", "y", "1"]) => Ok("true"),
+        Scalar::Text(text) if is_one_of(text, &["false", "f", "no", "n", "0"]) => Ok("false"),
         other => Err(wrong("true or false", other)),
     }
+}
+
+/// The words that Redshift takes, in any case; files of texts have them all.
+fn is_one_of(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
 fn text<'v>(value: &Scalar<'v>) -> Result<&'v str, Fault> {

@@ -4,7 +4,7 @@
 mod canon;
 mod cel_scope;
 mod derive;
-mod fields;
+pub(crate) mod fields;
 mod findings;
 mod hand_over;
 pub(crate) mod number;

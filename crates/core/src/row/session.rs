@@ -11,7 +11,7 @@ use crate::reject::Violation;
 /// Buffers of a stream of records.
 #[derive(Debug, Default)]
 pub struct Session {
-    pub(super) fields: Fields,
+    pub(crate) fields: Fields,
     hint: Hint,
     /// Text that a hash is taken of.
     pub(super) hashed: String,

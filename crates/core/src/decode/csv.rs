@@ -1,0 +1,461 @@
+//! Frames CSV records in a byte stream and hands on their fields as spans. Lenient as Python's csv where a file can
+//! still be read one way only; what cannot is told and costs no other record. What is framed depends on the stream
+//! alone, never on the pieces it came in. Knows no types: every value is a text.
+
+use memchr::memchr;
+
+use super::csv_header::Targets;
+use super::csv_scan::{Dialect, Found, Mode, Nowhere, Sink, go_on, scan};
+use super::{Broken, Frame, Limits};
+use crate::contract::{CsvHeader, CsvOptions};
+use crate::reject::{Rule, Violation};
+use crate::row::fields::{Fields, Value};
+
+const BOM: &[u8] = &[0xef, 0xbb, 0xbf];
+const COMMA: u8 = b',';
+const TOO_LARGE: Fault = (Rule::RecordTooLarge, "the record is longer than the limit");
+const UNCLOSED: Fault = (Rule::InvalidCsv, "a quoted field is not closed");
+const BEHIND: Fault = (Rule::InvalidCsv, "text stands behind a closing quote");
+const COUNT: Fault = (Rule::FieldCount, "the record has another number of fields than expected");
+
+type Fault = (Rule, &'static str);
+
+/// The contract's source columns: which fields become which slots.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CsvColumns {
+    /// Source names, in the contract's order.
+    pub names: Vec<String>,
+    /// The slot of each.
+    pub slots: Vec<usize>,
+    /// Whether the column keeps JSON.
+    pub keeps_json: Vec<bool>,
+    /// Whether a header must name it.
+    pub required: Vec<bool>,
+    /// Slots of a record, those without a source column included.
+    pub slot_count: usize,
+}
+
+/// A framed record; its fields are in `Fields` unless it has a fault.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct CsvFrame<'a> {
+    /// The record without its line break.
+    pub frame: Frame<'a>,
+    /// Fields of the record and fields expected, where they differ.
+    counts: Option<(usize, usize)>,
+}
+
+impl CsvFrame<'_> {
+    /// The frame's fault, with the counts of fields.
+    pub fn violation(&self) -> Option<Violation> {
+        let (rule, reason) = self.frame.fault?;
+        Some(match self.counts {
+            Some((found, expected)) => {
+                Violation::record(rule, format!("the record has {found} fields, expected are {expected}"))
+            }
+            None => Violation::record(rule, reason),
+        })
+    }
+}
+
+/// Push reader: `push` bytes, then take records until there is none; `finish` says that no more bytes come.
+#[derive(Debug)]
+pub(crate) struct CsvReader {
+    dialect: Dialect,
+    null_texts: Vec<String>,
+    columns: CsvColumns,
+    max_record_bytes: usize,
+    /// What each field is; `None` until the header was read.
+    targets: Option<Targets>,
+    buffer: Vec<u8>,
+    /// Start of what is not framed yet.
+    at: usize,
+    /// Stream offset of `buffer[0]`.
+    offset: u64,
+    /// Line of `buffer[at]`.
+    line: u64,
+    finished: bool,
+    state: State,
+    /// A record of many lines had no end up to this stream offset. So a scan that is within quotes at a line break
+    /// before it has none either: that one was too, and two scans that stand alike go on alike. Keeps lines of
+    /// unclosed quotes from costing a scan each.
+    unclosed_until: u64,
+    /// How the scan that did stood there.
+    unclosed_mode: Mode,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// A BOM may stand here.
+    Start,
+    /// The end of the record that begins at `at`: bytes scanned, and how the scan stands.
+    Record(usize, Mode),
+    /// The line break that ends the rest of a record which was told already.
+    DropLine,
+}
+
+const BETWEEN: State = State::Record(0, Mode::FieldStart);
+
+/// A record in the buffer: its length without and with line break.
+struct Framed {
+    len: usize,
+    whole: usize,
+    fault: Option<Fault>,
+    counts: Option<(usize, usize)>,
+    next: State,
+    /// Line breaks in `whole`, where they are known.
+    breaks: Option<u64>,
+}
+
+impl CsvReader {
+    /// A reader at the beginning of a stream; `options.delimiter` must be decided, else it is a comma.
+    pub fn new(options: &CsvOptions, columns: CsvColumns, limits: Limits) -> Self {
+        let targets = match options.header {
+            CsvHeader::Names => None,
+            CsvHeader::None => Some(Targets::in_order(&columns)),
+        };
+        let dialect = Dialect {
+            delimiter: options.delimiter.unwrap_or(COMMA),
+            quote: options.quote,
+            multiline: options.multiline,
+        };
+        Self {
+            dialect,
+            null_texts: options.null_texts.clone(),
+            columns,
+            max_record_bytes: limits.max_record_bytes,
+            targets,
+            buffer: Vec::new(),
+            at: 0,
+            offset: 0,
+            line: 1,
+            finished: false,
+            state: State::Start,
+            unclosed_until: 0,
+            unclosed_mode: Mode::Quoted,
+        }
+    }
+
+    /// Adds bytes. All records must have been taken before, else the buffer grows.
+    pub fn push(&mut self, bytes: &[u8]) {
+        // Half of the buffer at least goes at once: what is kept is moved once for as many bytes that went.
+        if self.at * 2 >= self.buffer.len() {
+            self.buffer.drain(..self.at);
+            self.offset += self.at as u64;
+            self.at = 0;
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// No more bytes come: what is left is framed or told.
+    pub fn finish(&mut self) {
+        if !self.finished && self.rest().last().is_some_and(|last| *last != b'\n') {
+            // The last line's missing break: so every record ends at one.
+            self.buffer.push(b'\n');
+        }
+        self.finished = true;
+    }
+
+    /// Stream offset behind the last record.
+    pub fn position(&self) -> u64 {
+        self.offset + self.at as u64
+    }
+
+    /// The next record, `None` when more bytes are needed (or, after `finish`, at the end). The header is no record;
+    /// one that does not fit the contract is `Broken`.
+    pub fn next_record(&mut self, fields: &mut Fields) -> Result<Option<CsvFrame<'_>>, Broken> {
+        loop {
+            if !self.find_start() {
+                return Ok(None);
+            }
+            let Some(framed) = self.framed(fields) else { return Ok(None) };
+            let (start, line) = (self.at, self.line);
+            let bytes = start..start + framed.len;
+            if framed.len > 0 && self.targets.is_none() {
+                self.read_header(bytes, framed.fault)?;
+            } else if framed.len > 0 {
+                let position = self.position();
+                self.pass(&framed);
+                let bytes = self.buffer.get(bytes).unwrap_or_default();
+                let frame = Frame { position, line, bytes, fault: framed.fault, accepted: false };
+                return Ok(Some(CsvFrame { frame, counts: framed.counts }));
+            }
+            self.pass(&framed);
+        }
+    }
+
+    fn read_header(&mut self, record: std::ops::Range<usize>, fault: Option<Fault>) -> Result<(), Broken> {
+        if let Some((_, reason)) = fault {
+            return Err(Broken::new(Rule::HeaderMismatch, format!("the header cannot be read: {reason}")));
+        }
+        let record = self.buffer.get(record).unwrap_or_default();
+        self.targets = Some(Targets::of_header(record, self.dialect, &self.columns)?);
+        Ok(())
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.buffer.get(self.at..).unwrap_or_default()
+    }
+
+    fn pass(&mut self, framed: &Framed) {
+        match framed.breaks {
+            Some(breaks) => {
+                self.line += breaks;
+                self.at += framed.whole;
+                self.state = framed.next;
+            }
+            None => self.advance(framed.whole, framed.next),
+        }
+    }
+
+    fn advance(&mut self, bytes: usize, next: State) {
+        let end = (self.at + bytes).min(self.buffer.len());
+        let passed = self.buffer.get(self.at..end).unwrap_or_default();
+        self.line += memchr::memchr_iter(b'\n', passed).count() as u64;
+        self.at = end;
+        self.state = next;
+    }
+
+    /// Steps over a BOM and what is left of a record that was told; false when more bytes are needed first.
+    fn find_start(&mut self) -> bool {
+        if let State::Start = self.state {
+            if self.rest().len() < BOM.len() && BOM.starts_with(self.rest()) && !self.finished {
+                return false;
+            }
+            let bom = if self.rest().starts_with(BOM) { BOM.len() } else { 0 };
+            self.advance(bom, BETWEEN);
+        }
+        if let State::DropLine = self.state {
+            match memchr(b'\n', self.rest()) {
+                Some(end) => self.advance(end + 1, BETWEEN),
+                None => self.advance(self.rest().len(), State::DropLine),
+            }
+        }
+        !self.rest().is_empty()
+    }
+
+    /// Bytes that a record and its line break may have and that are there.
+    fn window(&self) -> &[u8] {
+        let rest = self.rest();
+        rest.get(..self.max_record_bytes.saturating_add(2)).unwrap_or(rest)
+    }
+
+    /// The record that begins at `at`, its fields told; `None` when more bytes are needed.
+    fn framed(&mut self, fields: &mut Fields) -> Option<Framed> {
+        let State::Record(seen, mode) = self.state else { return None };
+        let (mut found, mut counted) = (Found::More(mode), None);
+        if seen == 0 && self.unclosed_until <= self.position() {
+            (found, counted) = self.tell(self.window(), fields);
+        } else if seen < self.window().len() {
+            found = self.scan_on(seen, mode);
+        }
+        match found {
+            Found::End(end) => {
+                let whole = self.rest().get(..=end).unwrap_or_default();
+                let record = whole.strip_suffix(b"\r\n").or(whole.strip_suffix(b"\n")).unwrap_or(whole);
+                if record.len() > self.max_record_bytes {
+                    return Some(self.too_large());
+                }
+                let told = counted.unwrap_or_else(|| self.tell(whole, fields).1.unwrap_or_default());
+                let (len, whole) = (record.len(), whole.len());
+                Some(Framed {
+                    len,
+                    whole,
+                    fault: told.fault,
+                    counts: told.counts,
+                    next: BETWEEN,
+                    breaks: Some(told.breaks),
+                })
+            }
+            Found::More(mode) => {
+                let scanned = self.window().len();
+                let is_over_limit = scanned >= self.max_record_bytes.saturating_add(2);
+                if is_over_limit || self.finished {
+                    return Some(self.unended(mode, scanned));
+                }
+                self.state = State::Record(scanned, mode);
+                None
+            }
+        }
+    }
+
+    /// The end of a record of which some bytes are scanned, or which may be known to be within quotes for long.
+    fn scan_on(&self, mut seen: usize, mut mode: Mode) -> Found {
+        let window = self.window();
+        let known = usize::try_from(self.unclosed_until.saturating_sub(self.position())).unwrap_or(0);
+        if seen < known
+            && let Some(line) = memchr(b'\n', window)
+            && line < known
+        {
+            let first = window.get(..=line).unwrap_or_default();
+            match scan(first, self.dialect, &mut Nowhere) {
+                Found::End(end) => return Found::End(end),
+                Found::More(_) => (seen, mode) = (known, self.unclosed_mode),
+            }
+        }
+        go_on(window, seen, mode, self.dialect, &mut Nowhere)
+    }
+
+    /// A record without an end up to the limit, or up to the end of the stream: if it has lines, only its first one
+    /// is told.
+    fn unended(&mut self, mode: Mode, scanned: usize) -> Framed {
+        let window = self.window();
+        match memchr(b'\n', window) {
+            // Its first line ends within quotes. What they should have held is read line by line.
+            Some(line) if line <= self.max_record_bytes => {
+                let first = window.get(..line).unwrap_or_default();
+                let len = first.strip_suffix(b"\r").unwrap_or(first).len();
+                self.unclosed_until = self.position() + scanned as u64;
+                self.unclosed_mode = mode;
+                Framed {
+                    len,
+                    whole: line + 1,
+                    fault: Some(UNCLOSED),
+                    counts: None,
+                    next: BETWEEN,
+                    breaks: Some(1),
+                }
+            }
+            _ => self.too_large(),
+        }
+    }
+
+    fn too_large(&self) -> Framed {
+        let len = self.max_record_bytes.min(self.rest().len());
+        Framed { len, whole: len, fault: Some(TOO_LARGE), counts: None, next: State::DropLine, breaks: None }
+    }
+
+    /// Scans from the record's first byte and sets its fields.
+    fn tell(&self, bytes: &[u8], fields: &mut Fields) -> (Found, Option<Told>) {
+        let Some(targets) = &self.targets else {
+            let mut faults = Teller::new(bytes, fields, &[], &[]);
+            let found = scan(bytes, self.dialect, &mut faults);
+            return (found, Some(Told { fault: faults.fault, counts: None, breaks: faults.breaks + 1 }));
+        };
+        fields.clear(self.columns.slot_count);
+        let mut teller = Teller::new(bytes, fields, targets.as_slice(), &self.null_texts);
+        teller.quote = self.dialect.quote.unwrap_or_default();
+        let found = scan(bytes, self.dialect, &mut teller);
+        let (fault, count, expected) = (teller.fault, teller.count, targets.as_slice().len());
+        let counts = (fault.is_none() && count != expected).then_some((count, expected));
+        (found, Some(Told { fault: fault.or(counts.map(|_| COUNT)), counts, breaks: teller.breaks + 1 }))
+    }
+}
+
+/// What a scan told beside the fields.
+#[derive(Default)]
+struct Told {
+    fault: Option<Fault>,
+    counts: Option<(usize, usize)>,
+    /// Line breaks, with the record's own.
+    breaks: u64,
+}
+
+/// What a field of the record is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target {
+    Text(usize),
+    /// A column that keeps JSON.
+    Json(usize),
+    /// No column; its name, shortened.
+    Extra(String),
+}
+
+/// Sets the fields of one record.
+struct Teller<'a> {
+    record: &'a [u8],
+    fields: &'a mut Fields,
+    targets: &'a [Target],
+    null_texts: &'a [String],
+    quote: u8,
+    count: usize,
+    fault: Option<Fault>,
+    /// Line breaks in quoted fields.
+    breaks: u64,
+}
+
+impl<'a> Teller<'a> {
+    fn new(record: &'a [u8], fields: &'a mut Fields, targets: &'a [Target], nulls: &'a [String]) -> Self {
+        Self { record, fields, targets, null_texts: nulls, quote: b'"', count: 0, fault: None, breaks: 0 }
+    }
+
+    #[inline(always)]
+    fn set(&mut self, start: usize, end: usize, value: impl FnOnce(&mut Self, bool) -> Value) {
+        let target = self.targets.get(self.count);
+        self.count += 1;
+        let (slot, keeps_json) = match target {
+            Some(Target::Text(slot)) => (*slot, false),
+            Some(Target::Json(slot)) => (*slot, true),
+            Some(Target::Extra(name)) => return self.extra(name),
+            None => return,
+        };
+        let nested = keeps_json && matches!(self.record.get(start..end), Some([b'{' | b'[', ..]));
+        let value = value(self, nested);
+        let is_first = self.fields.set(slot, value);
+        debug_assert!(is_first, "a slot has one field");
+    }
+
+    #[cold]
+    fn extra(&mut self, name: &str) {
+        let name = match self.fields.extra() {
+            told if told < crate::row::fields::MAX_EXTRA_TOLD as u64 => name,
+            _ => "",
+        };
+        let name = self.fields.of_scratch(|scratch| scratch.push_str(name));
+        self.fields.add_extra(name);
+    }
+
+    fn without_doubling(&mut self, start: usize, end: usize) -> crate::row::fields::Span {
+        // Bytes that are no text are refused with their record, whatever stands here.
+        let text = std::str::from_utf8(self.record.get(start..end).unwrap_or_default()).unwrap_or_default();
+        let quote = char::from(self.quote);
+        self.fields.of_scratch(|scratch| {
+            let mut rest = text;
+            while let Some(at) = rest.find(quote) {
+                scratch.push_str(rest.get(..=at).unwrap_or_default());
+                rest = rest.get(at + 2..).unwrap_or_default();
+            }
+            scratch.push_str(rest);
+        })
+    }
+}
+
+impl Sink for Teller<'_> {
+    #[inline(always)]
+    fn unquoted(&mut self, start: usize, end: usize) {
+        self.set(start, end, |own, nested| {
+            if start == end {
+                return Value::Null;
+            }
+            if !own.null_texts.is_empty() {
+                let text = own.record.get(start..end).unwrap_or_default();
+                if own.null_texts.iter().any(|null| null.as_bytes() == text) {
+                    return Value::Null;
+                }
+            }
+            let span = Fields::of_record(start, end);
+            if nested { Value::Nested(span) } else { Value::Text(span) }
+        });
+    }
+
+    #[inline]
+    fn quoted(&mut self, start: usize, end: usize, doubled: bool) {
+        let text = self.record.get(start..end).unwrap_or_default();
+        self.breaks += memchr::memchr_iter(b'\n', text).count() as u64;
+        self.set(start, end, |own, nested| {
+            let span = if doubled { own.without_doubling(start, end) } else { Fields::of_record(start, end) };
+            if nested { Value::Nested(span) } else { Value::Text(span) }
+        });
+    }
+
+    fn behind_quote(&mut self) {
+        self.fault = self.fault.or(Some(BEHIND));
+    }
+
+    fn unclosed(&mut self) {
+        self.fault = self.fault.or(Some(UNCLOSED));
+    }
+}
+
+#[cfg(test)]
+#[path = "csv_tests.rs"]
+mod tests;

@@ -1,0 +1,241 @@
+//! The records of one object, whatever its format: finds the format out and hands each record to the checker.
+//! Knows no compression.
+
+use super::{Batch, Records, can_read};
+use crate::contract::{Contract, Format, S3Server};
+#[cfg(feature = "avro")]
+use crate::decode::avro::AvroReader;
+use crate::decode::csv::{CsvColumns, CsvReader};
+use crate::decode::detect;
+#[cfg(feature = "parquet")]
+use crate::decode::parquet::ParquetReader;
+use crate::decode::{Broken, JsonFramer, Limits};
+use crate::reject::{Reject, Rule, Violation};
+use crate::row::{Accepted, Checker, Origin, Place};
+
+/// Most rows that a format with blocks gives at once.
+#[cfg(any(feature = "avro", feature = "parquet"))]
+const ROWS_AT_ONCE: usize = 512;
+
+/// Whether records may be left in what was pushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// There may be more without another byte.
+    Some,
+    /// More bytes are needed, or the object has ended.
+    All,
+}
+
+#[derive(Debug)]
+pub(super) struct Reader {
+    kind: Kind,
+    limits: Limits,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// The format is not known yet: the first plain bytes.
+    Unknown(Vec<u8>),
+    Json(JsonFramer),
+    Csv(Box<CsvReader>),
+    #[cfg(feature = "avro")]
+    Avro(Box<AvroReader>, String),
+    #[cfg(feature = "parquet")]
+    Parquet(Box<ParquetReader>, String),
+}
+
+impl Reader {
+    pub fn new(checker: &Checker, origin: &Origin, limits: Limits) -> Self {
+        let contract = checker.contract();
+        let known = contract.s3.as_ref().and_then(|s3| Some((s3, s3.format?)));
+        let kind = known.and_then(|(s3, format)| Kind::new(format, s3, contract, origin, limits));
+        Self { kind: kind.unwrap_or(Kind::Unknown(Vec::new())), limits }
+    }
+
+    /// Whether rows of a block may wait.
+    pub fn holds_rows(&self) -> bool {
+        !matches!(self.kind, Kind::Unknown(_) | Kind::Json(_) | Kind::Csv(_))
+    }
+
+    pub fn push(&mut self, plain: &[u8], records: &Records) -> Result<(), Broken> {
+        match &mut self.kind {
+            Kind::Unknown(head) => {
+                head.extend_from_slice(plain);
+                return self.decide(records, false);
+            }
+            Kind::Json(framer) => framer.push(plain),
+            Kind::Csv(reader) => reader.push(plain),
+            #[cfg(feature = "avro")]
+            Kind::Avro(reader, _) => reader.push(plain),
+            #[cfg(feature = "parquet")]
+            Kind::Parquet(reader, _) => reader.push(plain),
+        }
+        Ok(())
+    }
+
+    /// No more bytes come.
+    pub fn finish(&mut self, records: &Records) -> Result<(), Broken> {
+        self.decide(records, true)?;
+        match &mut self.kind {
+            Kind::Unknown(_) => {}
+            Kind::Json(framer) => framer.finish(),
+            Kind::Csv(reader) => reader.finish(),
+            #[cfg(feature = "avro")]
+            Kind::Avro(reader, _) => reader.finish(),
+            #[cfg(feature = "parquet")]
+            Kind::Parquet(reader, _) => reader.finish(),
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, records: &Records, is_whole: bool) -> Result<(), Broken> {
+        let Kind::Unknown(head) = &mut self.kind else { return Ok(()) };
+        let (contract, origin) = (records.checker.contract(), &records.origin);
+        let Some(format) = detect::format(head, is_whole, &origin.source) else { return Ok(()) };
+        let s3 = contract.s3.as_ref().filter(|_| can_read(format));
+        let head = std::mem::take(head);
+        match s3.and_then(|s3| Kind::new(format, s3, contract, origin, self.limits)) {
+            Some(kind) => {
+                self.kind = kind;
+                self.push(&head, records)
+            }
+            None => {
+                let reason = format!("the object is {format:?}, which is not read here");
+                Err(Broken::new(Rule::UnknownFormat, reason))
+            }
+        }
+    }
+
+    /// The records that are there; of a format with blocks, some of them.
+    pub fn take(&mut self, records: &mut Records, batch: &mut Batch) -> Result<Taken, Broken> {
+        let taken = match &mut self.kind {
+            Kind::Unknown(_) => Ok(Taken::All),
+            Kind::Json(framer) => json(framer, records, batch).map(|()| Taken::All),
+            Kind::Csv(reader) => csv(reader, records, batch).map(|()| Taken::All),
+            #[cfg(feature = "avro")]
+            Kind::Avro(reader, text) => {
+                blocks(text, &mut |text| reader.next_record(text), records, batch, self.limits)
+            }
+            #[cfg(feature = "parquet")]
+            Kind::Parquet(reader, text) => {
+                blocks(text, &mut |text| reader.next_record(text), records, batch, self.limits)
+            }
+        };
+        batch.warnings.append(records.session.warnings());
+        taken
+    }
+}
+
+impl Kind {
+    fn new(
+        format: Format,
+        s3: &S3Server,
+        contract: &Contract,
+        origin: &Origin,
+        limits: Limits,
+    ) -> Option<Self> {
+        match format {
+            Format::Json => Some(Self::Json(JsonFramer::new(s3.delimiter, limits))),
+            Format::Csv => {
+                let options = detect::csv_options(&s3.csv, &origin.source);
+                Some(Self::Csv(Box::new(CsvReader::new(&options, csv_columns(contract), limits))))
+            }
+            #[cfg(feature = "avro")]
+            Format::Avro => Some(Self::Avro(Box::new(AvroReader::new(limits)), String::new())),
+            #[cfg(feature = "parquet")]
+            Format::Parquet => Some(Self::Parquet(Box::new(ParquetReader::new(limits)), String::new())),
+            _ => None,
+        }
+    }
+}
+
+/// Source columns by name; derived ones are in no file.
+fn csv_columns(contract: &Contract) -> CsvColumns {
+    let mut found = CsvColumns { slot_count: contract.columns.len(), ..CsvColumns::default() };
+    for (i, column) in contract.columns.iter().enumerate().filter(|(_, column)| column.derived.is_none()) {
+        found.names.push(column.name.clone());
+        found.slots.push(i);
+        found.keeps_json.push(column.keeps_json());
+        found.required.push(column.required);
+    }
+    found
+}
+
+fn json(framer: &mut JsonFramer, records: &mut Records, batch: &mut Batch) -> Result<(), Broken> {
+    let Records { checker, session, origin } = records;
+    while let Some(frame) = framer.next_accepted(&mut |bytes| checker.accept(session, bytes))? {
+        let place = Place::Object { origin, position: frame.position };
+        let checked = match (frame.fault, frame.accepted) {
+            (Some((rule, reason)), _) => Err(vec![Violation::record(rule, reason)]),
+            (None, true) => {
+                // Accepted records are UTF-8.
+                let text = std::str::from_utf8(frame.bytes).unwrap_or_default();
+                checker.check_fields(session, text, &place, &mut batch.rows)
+            }
+            (None, false) => checker.check_json(session, frame.bytes, &place, &mut batch.rows),
+        };
+        batch.tell(checked, frame.position, Some(frame.line), frame.bytes);
+    }
+    Ok(())
+}
+
+fn csv(reader: &mut CsvReader, records: &mut Records, batch: &mut Batch) -> Result<(), Broken> {
+    let Records { checker, session, origin } = records;
+    while let Some(framed) = reader.next_record(&mut session.fields)? {
+        let frame = &framed.frame;
+        let place = Place::Object { origin, position: frame.position };
+        let text = std::str::from_utf8(frame.bytes);
+        let checked = match (framed.violation(), text) {
+            (Some(violation), _) => Err(vec![violation]),
+            (None, Err(error)) => {
+                let reason = format!("byte {} is not UTF-8", error.valid_up_to());
+                Err(vec![Violation::record(Rule::NotUtf8, reason)])
+            }
+            (None, Ok(text)) => checker.check_fields(session, text, &place, &mut batch.rows),
+        };
+        batch.tell(checked, frame.position, Some(frame.line), frame.bytes);
+    }
+    Ok(())
+}
+
+/// Rows of a block as JSON records, whose positions are their numbers.
+#[cfg(any(feature = "avro", feature = "parquet"))]
+fn blocks(
+    text: &mut String,
+    next: &mut dyn FnMut(&mut String) -> Result<Option<u64>, Broken>,
+    records: &mut Records,
+    batch: &mut Batch,
+    limits: Limits,
+) -> Result<Taken, Broken> {
+    let Records { checker, session, origin } = records;
+    for _ in 0..ROWS_AT_ONCE {
+        let Some(position) = next(text)? else { return Ok(Taken::All) };
+        let place = Place::Object { origin, position };
+        let checked = if text.len() > limits.max_record_bytes {
+            Err(vec![Violation::record(Rule::RecordTooLarge, "the record is longer than the limit")])
+        } else {
+            checker.check_json(session, text.as_bytes(), &place, &mut batch.rows)
+        };
+        batch.tell(checked, position, None, text.as_bytes());
+    }
+    Ok(Taken::Some)
+}
+
+impl Batch {
+    /// Counts a record, and keeps what it came to.
+    fn tell(
+        &mut self,
+        checked: Result<Accepted, Vec<Violation>>,
+        position: u64,
+        line: Option<u64>,
+        raw: &[u8],
+    ) {
+        self.read += 1;
+        match checked {
+            Ok(Accepted { extra_fields }) => self.extra_fields += extra_fields,
+            Err(violations) => {
+                self.rejects.push(Reject { position: Some(position), line, violations, raw: raw.to_vec() });
+            }
+        }
+    }
+}
