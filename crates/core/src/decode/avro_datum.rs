@@ -99,16 +99,7 @@ impl Writer<'_> {
                 let branch = usize::try_from(input.whole_long()?).ok().and_then(|index| nodes.get(index));
                 return self.value(branch.ok_or("a union has no such branch")?, input, out, depth + 1);
             }
-            Node::Record(fields) => {
-                out.push('{');
-                for (i, (name, node)) in fields.iter().enumerate() {
-                    out.push_str(if i > 0 { "," } else { "" });
-                    out.push_str(name);
-                    out.push(':');
-                    self.charged(node, input, out, depth + 1)?;
-                }
-                out.push('}');
-            }
+            Node::Record(fields) => self.fields(fields, input, out, depth)?,
             Node::Array(items) => {
                 out.push('[');
                 self.items(input, out, |own, input, out| own.charged(items, input, out, depth + 1))?;
@@ -127,6 +118,24 @@ impl Writer<'_> {
             scalar => self.scalar(scalar, input, out)?,
         }
         shorten(out, self.max);
+        Ok(())
+    }
+
+    fn fields(
+        &mut self,
+        fields: &[(String, Node)],
+        input: &mut Input<'_>,
+        out: &mut String,
+        depth: usize,
+    ) -> Result<(), &'static str> {
+        out.push('{');
+        for (i, (name, node)) in fields.iter().enumerate() {
+            out.push_str(if i > 0 { "," } else { "" });
+            out.push_str(name);
+            out.push(':');
+            self.charged(node, input, out, depth + 1)?;
+        }
+        out.push('}');
         Ok(())
     }
 

@@ -2,7 +2,8 @@
 //! values.
 
 use super::Broken;
-use super::csv::{CsvColumns, Target};
+use super::csv::CsvColumns;
+use super::csv_fields::Target;
 use super::csv_scan::{Dialect, Sink, scan};
 use crate::reject::Rule;
 

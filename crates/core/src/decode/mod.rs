@@ -10,6 +10,7 @@ mod avro_schema;
 mod brackets;
 mod compress;
 pub(crate) mod csv;
+mod csv_fields;
 mod csv_header;
 mod csv_scan;
 pub(crate) mod detect;
