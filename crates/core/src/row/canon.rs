@@ -195,7 +195,7 @@ fn formatted(column: &Column, value: &Scalar<'_>, out: &mut String) -> Result<()
     let Some(format) = &column.rules.time_format else { return Ok(()) };
     let (text, is_number) = match value {
         Scalar::Text(text) => (text.as_ref(), false),
-        Scalar::Number(text) => (text.as_ref(), true),
+        Scalar::Number(text) => (*text, true),
         other => return Err(wrong("a text or a number", other)),
     };
     let rule = match column.ty {
