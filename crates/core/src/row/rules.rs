@@ -209,7 +209,7 @@ fn scaled(text: &str) -> Option<i128> {
     let digits = digits.bytes().filter(|b| *b != b'.');
     let value = match text.len() {
         ..=18 => i128::from(digits.fold(0_i64, |sum, b| sum * 10 + i64::from(b.wrapping_sub(b'0')))),
-        ..=40 => digits.fold(0, |sum, b| sum * 10 + i128::from(b.wrapping_sub(b'0'))),
+        19..=40 => digits.fold(0, |sum, b| sum * 10 + i128::from(b.wrapping_sub(b'0'))),
         _ => return None,
     };
     Some(if negative { -value } else { value })

@@ -40,6 +40,13 @@ fn number(digits: &[u8]) -> Parsed<u32> {
     })
 }
 
+/// Two digits; what are none gives a number that is beyond every range, so that only ranges need to be asked.
+fn pair(tens: u8, ones: u8) -> u32 {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    let beyond = u32::from(tens > 9 || ones > 9) << 16;
+    beyond | (u32::from(tens) * 10 + u32::from(ones))
+}
+
 fn days_in(year: u32, month: u32) -> u32 {
     match month {
         4 | 6 | 9 | 11 => 30,
@@ -57,7 +64,8 @@ impl Date {
     pub fn new(year: u32, month: u32, day: u32) -> Parsed<Self> {
         let exists = (1..=9999).contains(&year)
             && (1..=12).contains(&month)
-            && (1..=days_in(year, month)).contains(&day);
+            && day >= 1
+            && (day <= 28 || day <= days_in(year, month));
         if exists { Ok(Self { year, month, day }) } else { Err(TimeFault::Invalid) }
     }
 
@@ -96,8 +104,12 @@ impl Date {
     }
 
     fn read(text: &[u8; 10]) -> Parsed<Self> {
-        let [y @ .., b'-', m1, m2, b'-', d1, d2] = text else { return Err(TimeFault::Invalid) };
-        Self::new(number(y)?, number(&[*m1, *m2])?, number(&[*d1, *d2])?)
+        match *text {
+            [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] => {
+                Self::new(pair(y1, y2) * 100 + pair(y3, y4), pair(m1, m2), pair(d1, d2))
+            }
+            _ => Err(TimeFault::Invalid),
+        }
     }
 }
 
@@ -122,12 +134,12 @@ impl Clock {
     /// A time of day at the front of a text, and what comes after it.
     fn read(text: &[u8]) -> Parsed<(Self, &[u8])> {
         let (head, rest) = text.split_first_chunk::<8>().ok_or(TimeFault::Invalid)?;
-        let [h1, h2, b':', m1, m2, b':', s1, s2] = head else { return Err(TimeFault::Invalid) };
+        let [h1, h2, b':', m1, m2, b':', s1, s2] = *head else { return Err(TimeFault::Invalid) };
         let (nanos, rest) = match rest {
             [b'.', rest @ ..] => fraction(rest)?,
             rest => (0, rest),
         };
-        Ok((Self::new(number(&[*h1, *h2])?, number(&[*m1, *m2])?, number(&[*s1, *s2])?, nanos)?, rest))
+        Ok((Self::new(pair(h1, h2), pair(m1, m2), pair(s1, s2), nanos)?, rest))
     }
 }
 
@@ -154,7 +166,7 @@ pub(super) fn offset(text: &[u8]) -> Parsed<i64> {
         }
         _ => return Err(TimeFault::Invalid),
     };
-    let (hour, minute) = (number(&[h1, h2])?, number(&[m1, m2])?);
+    let (hour, minute) = (pair(h1, h2), pair(m1, m2));
     if hour > 23 || minute > 59 {
         return Err(TimeFault::Invalid);
     }
@@ -235,8 +247,9 @@ pub(super) fn of_micros(micros: i64) -> Parsed<(Date, Clock)> {
 
 /// `YYYY-MM-DD`.
 pub fn canonical_date(text: &str, out: &mut String) -> Parsed<()> {
-    let text: &[u8; 10] = text.as_bytes().try_into().map_err(|_| TimeFault::Invalid)?;
-    push_date(Date::read(text)?, out);
+    Date::read(text.as_bytes().try_into().map_err(|_| TimeFault::Invalid)?)?;
+    // The one form that is taken is the canonical one.
+    out.push_str(text);
     Ok(())
 }
 
