@@ -16,7 +16,7 @@ use std::fmt;
 pub use column::{Column, Inclusive, Overflow, ValueRules};
 pub use location::{Glob, GlobError};
 pub use schema::{ExtraColumns, TableOptions};
-pub use servers::{Delimiter, Format, QueueServer, S3Server, WarehouseServer};
+pub use servers::{Delimiter, Format, QueueServer, S3Server, StreamServer, WarehouseServer};
 pub use set::{ContractSet, SetError};
 pub use template::{Template, TemplateError};
 pub use types::{LogicalType, MAX_VARCHAR_BYTES, PhysicalType, TypeError};
@@ -48,6 +48,8 @@ pub struct Contract {
     pub s3: Option<S3Server>,
     /// The FIFO queue, for datasets of the queue route.
     pub queue: Option<QueueServer>,
+    /// The streams, for datasets of the stream route.
+    pub stream: Option<StreamServer>,
     /// The warehouse.
     pub warehouse: WarehouseServer,
     /// What the contract asks for and this version does not enforce.

@@ -75,6 +75,7 @@ pub(super) fn read(
         columns,
         s3: servers.s3,
         queue: servers.queue,
+        stream: servers.stream,
         warehouse: servers.warehouse,
         notes,
     })

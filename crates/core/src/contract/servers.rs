@@ -52,6 +52,15 @@ pub struct QueueServer {
     pub rows_per_message: u32,
 }
 
+/// The streams of a dataset.
+#[derive(Debug, Clone)]
+pub struct StreamServer {
+    /// Kinesis stream.
+    pub stream: Option<Template>,
+    /// Firehose stream that delivers it.
+    pub delivery_stream: Option<Template>,
+}
+
 /// Where the target table lives.
 #[derive(Debug, Clone)]
 pub struct WarehouseServer {
@@ -64,6 +73,7 @@ pub struct WarehouseServer {
 pub(super) struct Servers {
     pub s3: Option<S3Server>,
     pub queue: Option<QueueServer>,
+    pub stream: Option<StreamServer>,
     pub warehouse: WarehouseServer,
 }
 
@@ -72,7 +82,7 @@ const DEFAULT_ROWS_PER_MESSAGE: u32 = 100;
 
 impl Servers {
     pub fn read(servers: &[Server], notes: &mut Notes) -> Result<Self, ContractError> {
-        let mut found = Self { s3: None, queue: None, warehouse: WarehouseServer::default() };
+        let mut found = Self { s3: None, queue: None, stream: None, warehouse: WarehouseServer::default() };
         let mut kinds: Vec<&str> = Vec::new();
         for (i, server) in servers.iter().enumerate() {
             let path = format!("servers[{i}]");
@@ -102,7 +112,7 @@ impl Servers {
     ) -> Result<bool, ContractError> {
         match server.kind.as_str() {
             "s3" => self.s3 = Some(s3(path, server, custom, notes)?),
-            "kinesis" => kinesis(path, custom, notes)?,
+            "kinesis" => self.stream = Some(kinesis(path, custom, notes)?),
             "redshift" => self.warehouse = warehouse(server),
             "custom" => match queue(path, custom)? {
                 Some(queue) => self.queue = Some(queue),
@@ -196,12 +206,12 @@ fn file_options(path: &str, custom: &mut Custom<'_>, notes: &mut Notes) -> Resul
     Ok(())
 }
 
-fn kinesis(path: &str, custom: &mut Custom<'_>, notes: &mut Notes) -> Result<(), ContractError> {
-    custom.text("streamName")?;
-    custom.text("deliveryStream")?;
+fn kinesis(path: &str, custom: &mut Custom<'_>, notes: &mut Notes) -> Result<StreamServer, ContractError> {
+    let stream = custom.text("streamName")?.map(Template::new);
+    let delivery_stream = custom.text("deliveryStream")?.map(Template::new);
     custom.choice("aggregate", &[("none", ()), ("kpl", ())])?;
     notes.not_built(path, "the stream route");
-    Ok(())
+    Ok(StreamServer { stream, delivery_stream })
 }
 
 fn queue(path: &str, custom: &mut Custom<'_>) -> Result<Option<QueueServer>, ContractError> {
