@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::contract::{Contract, ContractError};
 use crate::ident::{self, HexId};
 use crate::reject::{Rule, Violation};
-use crate::row::{Checker, Origin, Row};
+use crate::row::{Checker, HandOver, Origin, Place, Row, Rows, Session, Stamp};
 
 /// The contract that is deployed.
 pub const TRANSACTIONS: &str = include_str!("../../../infra/contracts/transactions.odcs.yaml");
@@ -60,8 +60,55 @@ pub fn origin() -> Origin {
     Origin { source: "s3://b/t/1.json".into(), object_id: object_id(), source_ms: 1_767_322_800_000 }
 }
 
-pub fn check(checker: &Checker, record: &str) -> Result<Row, Vec<Violation>> {
-    checker.check(record.as_bytes(), &origin(), 7).map(|checked| checked.row)
+/// One row in an arena of its own.
+#[derive(Debug, Clone)]
+pub struct One(Rows);
+
+impl One {
+    pub fn row(&self) -> Row<'_> {
+        self.0.get(0).unwrap()
+    }
+
+    pub fn get(&self, column: usize) -> Option<&str> {
+        self.row().get(column)
+    }
+
+    pub fn stamp(&self) -> Stamp<'_> {
+        self.row().stamp()
+    }
+
+    pub fn json(&self, contract: &Contract) -> String {
+        let mut json = String::new();
+        HandOver::new(contract).write(self.row(), &mut json);
+        json
+    }
+}
+
+/// Equal values and stamps, wherever they stand.
+impl PartialEq for One {
+    fn eq(&self, other: &Self) -> bool {
+        let columns = |one: &Self| (0..64).map(|i| one.get(i).map(str::to_owned)).collect::<Vec<_>>();
+        self.stamp() == other.stamp() && columns(self) == columns(other)
+    }
+}
+
+/// One record at a position of the fixtures' object.
+pub fn check_at(checker: &Checker, record: &[u8], position: u64) -> Result<One, Vec<Violation>> {
+    let mut rows = Rows::default();
+    let place = Place::Object { origin: &origin(), position };
+    checker.check_json(&mut Session::default(), record, &place, &mut rows)?;
+    Ok(One(rows))
+}
+
+pub fn check(checker: &Checker, record: &str) -> Result<One, Vec<Violation>> {
+    check_at(checker, record.as_bytes(), 7)
+}
+
+/// A stamped row, read back.
+pub fn read_stamped(checker: &Checker, json: &str) -> Result<One, Vec<Violation>> {
+    let mut rows = Rows::default();
+    checker.check_stamped(&mut Session::default(), json.as_bytes(), &mut rows)?;
+    Ok(One(rows))
 }
 
 /// Rules and columns that a record breaks.

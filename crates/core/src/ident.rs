@@ -44,35 +44,57 @@ impl std::fmt::Display for HexId {
     }
 }
 
-/// Feeds length-prefixed texts into a hash.
-trait Netstr {
-    fn bytes(&mut self, bytes: &[u8]);
+/// Appends a length-prefixed text.
+pub(crate) fn push_netstr(text: &str, out: &mut String) {
+    push_number(text.len(), out);
+    out.push(':');
+    out.push_str(text);
+}
 
-    fn netstr(&mut self, text: &str) {
-        let mut length = String::with_capacity(8);
-        // Writing to a String cannot fail.
-        let _infallible = write!(length, "{}:", text.len());
-        self.bytes(length.as_bytes());
-        self.bytes(text.as_bytes());
+/// A length-prefixed text.
+pub(crate) fn netstr(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 4);
+    push_netstr(text, &mut out);
+    out
+}
+
+fn push_number(value: usize, out: &mut String) {
+    match u8::try_from(value) {
+        Ok(small @ 0..=9) => out.push(char::from(b'0' + small)),
+        Ok(small @ 10..=99) => {
+            out.push(char::from(b'0' + small / 10));
+            out.push(char::from(b'0' + small % 10));
+        }
+        _ => {
+            // Writing to a String cannot fail.
+            let _infallible = write!(out, "{value}");
+        }
     }
 }
 
-impl Netstr for Sha256 {
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.update(bytes);
-    }
-}
-
-impl Netstr for blake3::Hasher {
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.update(bytes);
-    }
+fn sha256(text: &str) -> [u8; 32] {
+    Sha256::digest(text.as_bytes()).into()
 }
 
 fn sha256_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    texts.into_iter().for_each(|text| hasher.netstr(text));
-    hasher.finalize().into()
+    let mut joined = String::with_capacity(128);
+    texts.into_iter().for_each(|text| push_netstr(text, &mut joined));
+    sha256(&joined)
+}
+
+/// The same as `record_id_of_key`, of texts that are length-prefixed already.
+pub(crate) fn record_id_of_netstrs(netstrs: &str) -> HexId {
+    HexId::from_digest(&sha256(netstrs))
+}
+
+/// The same as `row_hash`, of names and texts that are length-prefixed already.
+pub(crate) fn row_hash_of_netstrs(netstrs: &str) -> HexId {
+    HexId::from_digest(blake3::hash(netstrs.as_bytes()).as_bytes())
+}
+
+/// The first 128 bits of a text's SHA-256, as every tool computes it.
+pub(crate) fn digest_id(text: &str) -> HexId {
+    HexId::from_digest(&sha256(text))
 }
 
 /// `_record_id` of a row with a primary key: the key columns' canonical texts in key order.
@@ -88,25 +110,24 @@ pub fn record_id_of_position(object_id: &HexId, position: u64) -> HexId {
 /// `_row_hash`: names and canonical texts of the columns that are not NULL, in ascending order of names. NULL
 /// columns are left out, so that adding a nullable column to a contract changes no hash.
 pub fn row_hash<'a>(sorted: impl IntoIterator<Item = (&'a str, &'a str)>) -> HexId {
-    let mut hasher = blake3::Hasher::new();
+    let mut joined = String::new();
     for (name, text) in sorted {
-        hasher.netstr(name);
-        hasher.netstr(text);
+        push_netstr(name, &mut joined);
+        push_netstr(text, &mut joined);
     }
-    HexId::from_digest(hasher.finalize().as_bytes())
+    row_hash_of_netstrs(&joined)
 }
 
 /// Ordered group of a row: hash of the canonical texts of its group columns; NULL counts as a text of its own.
 pub fn group<'a>(texts: impl IntoIterator<Item = Option<&'a str>>, groups: u32) -> u32 {
-    let mut hasher = Sha256::new();
+    let mut joined = String::with_capacity(64);
     for text in texts {
         match text {
-            Some(text) => hasher.netstr(text),
-            None => hasher.bytes(b"-:"),
+            Some(text) => push_netstr(text, &mut joined),
+            None => joined.push_str("-:"),
         }
     }
-    let digest: [u8; 32] = hasher.finalize().into();
-    let head = digest.iter().take(8).fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
+    let head = sha256(&joined).iter().take(8).fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
     u32::try_from(head % u64::from(groups.max(1))).unwrap_or(0)
 }
 
@@ -155,11 +176,6 @@ pub fn object_id(bucket: &str, key: &str, tag: &ContentTag) -> HexId {
         ContentTag::Checksum { algorithm, value } => sha256_of([bucket, key, algorithm, value]),
         ContentTag::Etag { etag, size } => sha256_of([bucket, key, "ETAG", etag, &size.to_string()]),
     })
-}
-
-/// `_order`: source time in ms / object id / position. One text comparison decides, across loads and routes.
-pub fn order(source_ms: u64, object_id: &HexId, position: u64) -> String {
-    format!("{source_ms:013}/{object_id}/{position:020}")
 }
 
 /// Identity of a queue message by its place in the object. The source time is part of it: the same content put again

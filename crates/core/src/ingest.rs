@@ -4,24 +4,15 @@
 use std::sync::Arc;
 
 use crate::contract::{ContractError, Format};
-use crate::decode::{Broken, Frame, Inflate, JsonFramer, Limits};
+use crate::decode::{Broken, Inflate, JsonFramer, Limits};
 use crate::reject::{Reject, Violation};
-use crate::row::{Checker, Origin, Row};
+use crate::row::{Accepted, Checker, Origin, Place, Rows, Session};
 
-/// A row and where its record stood.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlacedRow {
-    /// Byte offset in the decompressed stream.
-    pub position: u64,
-    /// The row.
-    pub row: Row,
-}
-
-/// Rows and rejects of one object, since they were last taken. `read` counts both.
+/// Rows and rejects of one object, since it was last cleared. `read` counts both.
 #[derive(Debug, Default)]
 pub struct Batch {
     /// Records that fit the contract, in the object's order.
-    pub rows: Vec<PlacedRow>,
+    pub rows: Rows,
     /// Records that do not, in the object's order.
     pub rejects: Vec<Reject>,
     /// Records seen.
@@ -30,13 +21,29 @@ pub struct Batch {
     pub extra_fields: u64,
 }
 
+impl Batch {
+    /// Forgets what is in it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.rejects.clear();
+        (self.read, self.extra_fields) = (0, 0);
+    }
+}
+
 /// Reads one object as a stream.
 #[derive(Debug)]
 pub struct Ingest {
-    checker: Arc<Checker>,
-    origin: Origin,
+    records: Records,
     inflate: Inflate,
     framer: JsonFramer,
+}
+
+/// What becomes of each record.
+#[derive(Debug)]
+struct Records {
+    checker: Arc<Checker>,
+    session: Session,
+    origin: Origin,
 }
 
 impl Ingest {
@@ -50,7 +57,8 @@ impl Ingest {
             return Err(ContractError::at("servers", "only the format json can be read yet".into()));
         }
         let framer = JsonFramer::new(s3.delimiter, limits);
-        Ok(Self { checker, origin, inflate: Inflate::new(limits), framer })
+        let records = Records { checker, session: Session::default(), origin };
+        Ok(Self { records, inflate: Inflate::new(limits), framer })
     }
 
     /// All bytes in steps, for tests.
@@ -66,12 +74,12 @@ impl Ingest {
     /// Takes some of the object's next bytes and tells how many: as many as give at most 64 KiB of plain ones, so that
     /// a batch stays small whatever the bytes unpack to. On `Broken` what the batch got before stays valid.
     pub fn step(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<usize, Broken> {
-        let Self { checker, origin, inflate, framer } = self;
+        let Self { records, inflate, framer } = self;
         let mut framed = Ok(());
         let taken = inflate.step(bytes, &mut |plain| {
             if framed.is_ok() {
                 framer.push(plain);
-                framed = take(framer, checker, origin, batch);
+                framed = records.take(framer, batch);
             }
         });
         framed.and(taken)
@@ -79,53 +87,47 @@ impl Ingest {
 
     /// The end of the object. A stream that is not complete is `Broken`, after its last records were taken.
     pub fn finish(self, batch: &mut Batch) -> Result<(), Broken> {
-        let Self { checker, origin, inflate, mut framer } = self;
+        let Self { mut records, inflate, mut framer } = self;
         let mut framed = Ok(());
         let unpacked = inflate.finish(&mut |plain| {
             if framed.is_ok() {
                 framer.push(plain);
-                framed = take(&mut framer, &checker, &origin, batch);
+                framed = records.take(&mut framer, batch);
             }
         });
         framer.finish();
-        let rest = take(&mut framer, &checker, &origin, batch);
+        let rest = records.take(&mut framer, batch);
         framed.and(unpacked).and(rest)
     }
 }
 
-fn take(
-    framer: &mut JsonFramer,
-    checker: &Checker,
-    origin: &Origin,
-    batch: &mut Batch,
-) -> Result<(), Broken> {
-    while let Some(frame) = framer.next_frame()? {
-        batch.read += 1;
-        match check(&frame, checker, origin, batch) {
-            Ok(row) => batch.rows.push(PlacedRow { position: frame.position, row }),
-            Err(violations) => batch.rejects.push(Reject {
-                position: Some(frame.position),
-                line: Some(frame.line),
-                violations,
-                raw: frame.bytes.to_vec(),
-            }),
+impl Records {
+    fn take(&mut self, framer: &mut JsonFramer, batch: &mut Batch) -> Result<(), Broken> {
+        let Self { checker, session, origin } = self;
+        while let Some(frame) = framer.next_accepted(&mut |bytes| checker.accept(session, bytes))? {
+            batch.read += 1;
+            let place = Place::Object { origin, position: frame.position };
+            let checked = match (frame.fault, frame.accepted) {
+                (Some((rule, reason)), _) => Err(vec![Violation::record(rule, reason)]),
+                (None, true) => {
+                    // Accepted records are UTF-8.
+                    let text = std::str::from_utf8(frame.bytes).unwrap_or_default();
+                    checker.check_fields(session, text, &place, &mut batch.rows)
+                }
+                (None, false) => checker.check_json(session, frame.bytes, &place, &mut batch.rows),
+            };
+            match checked {
+                Ok(Accepted { extra_fields }) => batch.extra_fields += extra_fields,
+                Err(violations) => batch.rejects.push(Reject {
+                    position: Some(frame.position),
+                    line: Some(frame.line),
+                    violations,
+                    raw: frame.bytes.to_vec(),
+                }),
+            }
         }
+        Ok(())
     }
-    Ok(())
-}
-
-fn check(
-    frame: &Frame<'_>,
-    checker: &Checker,
-    origin: &Origin,
-    batch: &mut Batch,
-) -> Result<Row, Vec<Violation>> {
-    if let Some((rule, reason)) = frame.fault {
-        return Err(vec![Violation::record(rule, reason)]);
-    }
-    let checked = checker.check(frame.bytes, origin, frame.position)?;
-    batch.extra_fields += checked.extra_fields as u64;
-    Ok(checked.row)
 }
 
 /// Whether more than the allowed share of the records was rejected.

@@ -46,7 +46,7 @@ fn ingest(checker: &Arc<Checker>, bytes: &[u8]) -> (Batch, Result<(), Broken>) {
 }
 
 fn values(batch: &Batch) -> Vec<Option<&str>> {
-    batch.rows.iter().map(|placed| placed.row.get(0)).collect()
+    batch.rows.iter().map(|row| row.get(0)).collect()
 }
 
 fn rules(batch: &Batch) -> Vec<Rule> {
@@ -172,8 +172,8 @@ fn hostile_values_are_rejected_or_kept_exactly() {
         let (batch, _) = ingest(&own, format!("{{\"n\":{text}}}\n").as_bytes());
         batch
             .rows
-            .first()
-            .map(|placed| placed.row.get(1).unwrap_or("NULL").to_owned())
+            .get(0)
+            .map(|row| row.get(1).unwrap_or("NULL").to_owned())
             .ok_or_else(|| batch.rejects[0].violations[0].rule)
     };
     assert_eq!(number("9007199254740993").as_deref(), Ok("9007199254740993.00"));

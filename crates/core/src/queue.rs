@@ -9,9 +9,8 @@ use serde_json::value::RawValue;
 
 use crate::contract::{Contract, QueueServer};
 use crate::ident::{self, HexId};
-use crate::ingest::PlacedRow;
 use crate::reject::{Rule, Violation};
-use crate::row::{Origin, push_text};
+use crate::row::{HandOver, MAX_SOURCE_BYTES, Origin, Row, push_text};
 
 /// Most bytes of a message body: 64 KB, so that ten fit one request and one load.
 pub const MAX_MESSAGE_BYTES: usize = 64 * 1024;
@@ -37,6 +36,7 @@ pub struct Packer<'a> {
     contract: &'a Contract,
     queue: &'a QueueServer,
     origin: &'a Origin,
+    hand_over: HandOver,
     head: String,
     groups: BTreeMap<u32, Pending>,
     duplicates: u64,
@@ -65,21 +65,22 @@ impl<'a> Packer<'a> {
         head.push_str(",\"source\":");
         push_text(&origin.source, &mut head);
         head.push_str(",\"rows\":[");
-        Self { contract, queue, origin, head, groups: BTreeMap::new(), duplicates: 0 }
+        let hand_over = HandOver::new(contract);
+        Self { contract, queue, origin, hand_over, head, groups: BTreeMap::new(), duplicates: 0 }
     }
 
     /// Adds a row; gives the message that had to go first, or refuses a row that no message can hold.
-    pub fn push(&mut self, placed: &PlacedRow) -> Result<Option<Message>, Violation> {
+    pub fn push(&mut self, row: Row<'_>) -> Result<Option<Message>, Violation> {
         let mut json = String::with_capacity(640);
-        placed.row.write_json(self.contract, &mut json);
+        self.hand_over.write(row, &mut json);
         let alone = self.head.len() + json.len() + TAIL.len();
         if alone > MAX_MESSAGE_BYTES {
             let reason =
                 format!("takes {alone} bytes as a message, at most {MAX_MESSAGE_BYTES} are possible");
             return Err(Violation::record(Rule::RowTooLarge, reason));
         }
-        let group = placed.row.group(self.contract, self.queue.groups);
-        let identity = (placed.row.stamp().record_id, placed.row.stamp().row_hash);
+        let group = row.group(self.contract, self.queue.groups);
+        let identity = (row.stamp().record_id, row.stamp().row_hash);
         let pending = self.groups.entry(group).or_default();
         // Of two equal rows the later one counts: the earlier can never be the winner.
         self.duplicates += pending.forget(&identity);
@@ -87,7 +88,7 @@ impl<'a> Packer<'a> {
             || (!pending.rows.is_empty()
                 && self.head.len() + pending.bytes + json.len() + 1 + TAIL.len() > MAX_MESSAGE_BYTES);
         let flushed = full.then(|| std::mem::take(pending));
-        pending.add(identity, placed.position, json);
+        pending.add(identity, row.position(), json);
         Ok(flushed.and_then(|rows| self.message(group, rows)))
     }
 
@@ -97,9 +98,9 @@ impl<'a> Packer<'a> {
         groups.into_iter().filter_map(|(group, rows)| self.message(group, rows)).collect()
     }
 
-    /// The contract of the rows.
-    pub fn contract(&self) -> &'a Contract {
-        self.contract
+    /// Writes a row as it stands in a message.
+    pub fn hand_over(&self) -> &HandOver {
+        &self.hand_over
     }
 
     /// Rows left out because an equal, later row of the same object went with them.
@@ -159,9 +160,6 @@ pub struct Envelope<'a> {
     #[serde(borrow)]
     pub rows: Vec<&'a RawValue>,
 }
-
-/// Longest `_source` that the target holds; S3 keys have at most 1,024 bytes.
-pub const MAX_SOURCE_BYTES: usize = 4096;
 
 impl<'a> Envelope<'a> {
     /// Reads a message body; what is not ours is told with the reason.

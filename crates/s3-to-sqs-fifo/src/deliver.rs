@@ -190,6 +190,7 @@ impl Delivery<'_> {
         mut body: ByteStream,
         invocation: &Invocation,
     ) -> Result<Option<Broken>, Error> {
+        let mut batch = Batch::default();
         while let Some(piece) = body.next().await {
             let piece = piece
                 .map_err(|error| Error::Body { uri: self.uri.to_owned(), message: error.to_string() })?;
@@ -198,33 +199,33 @@ impl Delivery<'_> {
                 if invocation.is_over(RESERVE) {
                     return Err(Error::OutOfTime { uri: self.uri.to_owned() });
                 }
-                let mut batch = Batch::default();
+                batch.clear();
                 let step = ingest.step(rest, &mut batch);
-                self.take(batch).await?;
+                self.take(&mut batch).await?;
                 match step {
                     Ok(taken) => rest = rest.get(taken..).unwrap_or_default(),
                     Err(broken) => return Ok(Some(broken)),
                 }
             }
         }
-        let mut batch = Batch::default();
+        batch.clear();
         let ended = ingest.finish(&mut batch);
-        self.take(batch).await?;
+        self.take(&mut batch).await?;
         Ok(ended.err())
     }
 
     /// Sends the rows and quarantines the rejects of a batch.
-    async fn take(&mut self, batch: Batch) -> Result<(), Error> {
+    async fn take(&mut self, batch: &mut Batch) -> Result<(), Error> {
         self.tally.read += batch.read;
         self.tally.extra_fields += batch.extra_fields;
-        self.reject(batch.rejects).await?;
-        for placed in &batch.rows {
-            match self.packer.push(placed) {
+        self.reject(std::mem::take(&mut batch.rejects)).await?;
+        for row in batch.rows.iter() {
+            match self.packer.push(row) {
                 Ok(message) => self.send(message).await?,
                 Err(violation) => {
                     let mut raw = String::new();
-                    placed.row.write_json(self.packer.contract(), &mut raw);
-                    let position = Some(placed.position);
+                    self.packer.hand_over().write(row, &mut raw);
+                    let position = Some(row.position());
                     self.reject(vec![Reject {
                         position,
                         line: None,

@@ -9,7 +9,7 @@ use penstock_core::ident;
 use penstock_core::quarantine::Subject;
 use penstock_core::queue::Envelope;
 use penstock_core::reject::{Reject, Rule, Violation};
-use penstock_core::row::{Checker, Row};
+use penstock_core::row::{self, Checker, Session};
 
 use crate::error::Error;
 
@@ -51,7 +51,7 @@ pub struct Rows {
     /// `s3://bucket/key` of the object the rows came from.
     pub source: String,
     /// Rows that fit the contract.
-    pub rows: Vec<Row>,
+    pub rows: row::Rows,
     /// Rows that do not.
     pub rejects: Vec<Reject>,
 }
@@ -85,10 +85,12 @@ impl Body {
                 "rows of version {theirs} are newer than the deployed {own}"
             )));
         }
-        let mut found = Rows { checker, source: envelope.source, rows: Vec::new(), rejects: Vec::new() };
+        let mut found =
+            Rows { checker, source: envelope.source, rows: row::Rows::default(), rejects: Vec::new() };
+        let mut session = Session::default();
         for raw in envelope.rows {
-            match found.checker.read_stamped(raw.get()) {
-                Ok(row) => found.rows.push(row),
+            match found.checker.check_stamped(&mut session, raw.get().as_bytes(), &mut found.rows) {
+                Ok(_) => {}
                 Err(violations) => found.rejects.push(Reject {
                     position: None,
                     line: None,

@@ -12,6 +12,7 @@ use penstock_aws::quarantine::Quarantine;
 use penstock_aws::warehouse::{Fault, LoadEnd, LoadName, TableHome, Warehouse};
 use penstock_core::ident::{self, HexId};
 use penstock_core::reject::{Reject, Rule, Violation};
+use penstock_core::row::HandOver;
 use penstock_core::sql::{FifoLoad, LoadError, StagedRow};
 
 use crate::config::SERVICE;
@@ -198,7 +199,7 @@ impl Sink {
     async fn quarantine_culprit(&self, message: Loadable<'_>, part: &Part, text: &str) -> Result<(), Error> {
         let Some(row) = message.rows.rows.get(part.rows.start) else { return Ok(()) };
         let mut raw = String::new();
-        row.write_json(message.rows.checker.contract(), &mut raw);
+        HandOver::new(message.rows.checker.contract()).write(row, &mut raw);
         let reject = Reject {
             position: None,
             line: None,
@@ -273,8 +274,8 @@ fn rejected(messages: &[Loadable<'_>], parts: &[Part]) -> u64 {
 
 fn staged<'a>(messages: &'a [Loadable<'a>], part: &Part) -> impl Iterator<Item = StagedRow<'a>> {
     let rows = messages[part.message].rows;
-    let own = rows.rows.get(part.rows.clone()).unwrap_or_default();
-    own.iter().map(|row| StagedRow { row, source: &rows.source })
+    let own = part.rows.clone().filter_map(|at| rows.rows.get(at));
+    own.map(|row| StagedRow { row, source: &rows.source })
 }
 
 /// The same messages (or the same parts of them) give the same load on every delivery.

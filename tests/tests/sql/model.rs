@@ -71,8 +71,8 @@ fn model(rows: &[(Value, Sourced)], uses_order_by: bool) -> BTreeMap<String, Kno
     for (record, sourced) in rows {
         let known = Known {
             order_by: record["ob"].as_str().filter(|_| uses_order_by).map(str::to_owned),
-            order: sourced.row.stamp().order.clone(),
-            hash: sourced.row.stamp().row_hash.to_string(),
+            order: sourced.row().stamp().order.to_owned(),
+            hash: sourced.row().stamp().row_hash.to_string(),
             value: format!("{}|{}|{}", record["v"].as_str().unwrap(), ob(record), record["doc"]["n"]),
         };
         let key = record["k"].as_str().unwrap().to_owned();

@@ -60,7 +60,7 @@ async fn loads() -> Vec<(String, String)> {
             rig.row(2, 2, 0, &json!({"k": "", "v": ""})),
         ];
         let staged: Vec<StagedRow<'_>> =
-            rows.iter().map(|own| StagedRow { row: &own.row, source: &own.source }).collect();
+            rows.iter().map(|own| StagedRow { row: own.row(), source: &own.source }).collect();
         let load = FifoLoad {
             contract: rig.checker.contract(),
             schema: &rig.schema,

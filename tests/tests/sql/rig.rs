@@ -8,7 +8,7 @@ use penstock_aws::vars::Vars;
 use penstock_aws::warehouse::{LoadEnd, LoadName, Warehouse, WarehouseTarget};
 use penstock_core::contract::Contract;
 use penstock_core::ident::{self, ContentTag};
-use penstock_core::row::{Checker, Origin, Row};
+use penstock_core::row::{Checker, Origin, Place, Row, Rows, Session};
 use penstock_core::sql::{FifoLoad, Ident, StagedRow, migration};
 use penstock_tests::{MiniStack, REGION, warehouse};
 use serde_json::Value;
@@ -24,8 +24,14 @@ pub struct Rig {
 /// A row with the object it came from.
 #[derive(Debug, Clone)]
 pub struct Sourced {
-    pub row: Row,
+    rows: Rows,
     pub source: String,
+}
+
+impl Sourced {
+    pub fn row(&self) -> Row<'_> {
+        self.rows.get(0).unwrap()
+    }
 }
 
 impl Rig {
@@ -55,8 +61,12 @@ impl Rig {
             object_id: ident::object_id("landing", &source, &tag),
             source_ms,
         };
-        let checked = self.checker.check(record.to_string().as_bytes(), &origin, position);
-        Sourced { row: checked.unwrap_or_else(|broken| panic!("{record}: {broken:?}")).row, source }
+        let mut rows = Rows::default();
+        let place = Place::Object { origin: &origin, position };
+        self.checker
+            .check_json(&mut Session::default(), record.to_string().as_bytes(), &place, &mut rows)
+            .unwrap_or_else(|broken| panic!("{record}: {broken:?}"));
+        Sourced { rows, source }
     }
 
     /// One load of these rows; its counts are read, inserted, updated, unchanged, duplicate, rejected.
@@ -87,7 +97,7 @@ impl Rig {
         change: impl Fn(&str) -> String,
     ) -> LoadEnd {
         let staged: Vec<StagedRow<'_>> =
-            rows.iter().map(|own| StagedRow { row: &own.row, source: &own.source }).collect();
+            rows.iter().map(|own| StagedRow { row: own.row(), source: &own.source }).collect();
         let load_id = ident::stable_id([name]);
         let load = FifoLoad {
             contract: self.checker.contract(),

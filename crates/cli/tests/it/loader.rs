@@ -6,7 +6,7 @@ use penstock_aws::Invocation;
 use penstock_aws::warehouse::{ExecuteError, LoadEnd, LoadName};
 use penstock_core::contract::Contract;
 use penstock_core::ident;
-use penstock_core::row::{Checker, Origin};
+use penstock_core::row::{Checker, Origin, Place, Rows, Session};
 use penstock_core::sql::{FifoLoad, Ident, StagedRow};
 
 use crate::common::{Db, TRANSACTIONS, contracts, db};
@@ -20,7 +20,9 @@ pub async fn load(db: &Db, access_key: &str) -> LoadEnd {
     let checker = Checker::compile(Arc::clone(&contract)).unwrap();
     let source = "s3://landing/queue/transactions/a.json".to_owned();
     let origin = Origin { source: source.clone(), object_id: ident::stable_id(["object"]), source_ms: 1 };
-    let checked = checker.check(RECORD.as_bytes(), &origin, 0).unwrap();
+    let mut rows = Rows::default();
+    let place = Place::Object { origin: &origin, position: 0 };
+    checker.check_json(&mut Session::default(), RECORD.as_bytes(), &place, &mut rows).unwrap();
     let load_id = ident::stable_id(["load", &db.name]);
     let load = FifoLoad {
         contract: &contract,
@@ -29,7 +31,7 @@ pub async fn load(db: &Db, access_key: &str) -> LoadEnd {
         loaded_ms: 1,
         oldest_ms: 1,
         source: "queue",
-        rows: &[StagedRow { row: &checked.row, source: &source }],
+        rows: &[StagedRow { row: rows.get(0).unwrap(), source: &source }],
         rejected: 0,
     };
     let name = LoadName { dataset: "transactions", load_id: &load_id.to_string() };

@@ -137,6 +137,13 @@ impl Column {
     }
 }
 
+impl Column {
+    /// Whether the column keeps any JSON value as it is, texts and numbers included.
+    pub(crate) fn keeps_json(&self) -> bool {
+        self.ty == PhysicalType::Super
+    }
+}
+
 /// A key must have one exact text a value, and two values must never become one.
 fn usable_in_key(ty: PhysicalType, overflow: Overflow) -> Result<(), String> {
     match (ty, overflow) {

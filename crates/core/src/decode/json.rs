@@ -25,6 +25,8 @@ pub struct Frame<'a> {
     pub bytes: &'a [u8],
     /// Why it cannot be a record, if that shows from its brackets alone.
     pub fault: Option<(Rule, &'static str)>,
+    /// Whether the record was accepted as it stands at the front of the bytes.
+    pub accepted: bool,
 }
 
 /// Push framer: `push` bytes, then take frames until there is none; `finish` says that no more bytes come.
@@ -122,9 +124,26 @@ impl JsonFramer {
     /// The next record, `None` when more bytes are needed (or, after `finish`, at the end). An array that is never
     /// closed broke off.
     pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, Broken> {
+        self.next_accepted(&mut |_| None)
+    }
+
+    /// The same, with a reader that may tell the length of the object at the front of the bytes, if that is plainly
+    /// a record: then its end need not be searched for, and the frame is `accepted`.
+    pub fn next_accepted(
+        &mut self,
+        accept: &mut dyn FnMut(&[u8]) -> Option<usize>,
+    ) -> Result<Option<Frame<'_>>, Broken> {
         loop {
             if !self.drop_rest() || !self.find_start()? {
                 return self.end().map(|()| None);
+            }
+            if let Some((len, end)) = self.accepted(accept) {
+                let (start, line) = (self.at, self.line);
+                self.advance(end);
+                self.state = State::Between;
+                let bytes = &self.buffer[start..start + len];
+                let position = self.offset + start as u64;
+                return Ok(Some(Frame { position, line, bytes, fault: None, accepted: true }));
             }
             let Some(span) = self.span() else { return Ok(None) };
             let (start, line) = (self.at, self.line);
@@ -134,8 +153,43 @@ impl JsonFramer {
             if !bytes.is_empty() {
                 let bytes = start..start + bytes.len();
                 let position = self.offset + start as u64;
-                return Ok(Some(Frame { position, line, bytes: &self.buffer[bytes], fault: span.fault }));
+                return Ok(Some(Frame {
+                    position,
+                    line,
+                    bytes: &self.buffer[bytes],
+                    fault: span.fault,
+                    accepted: false,
+                }));
             }
+        }
+    }
+
+    /// Length of an object that the reader takes as it stands here, and of what is done with: in lines, nothing but
+    /// blanks may stand behind it. A valid object of one line ends where its brackets do, so the frames are the same.
+    fn accepted(&self, accept: &mut dyn FnMut(&[u8]) -> Option<usize>) -> Option<(usize, usize)> {
+        let untouched = match self.state {
+            State::Plain(seen) => seen == 0 && self.mode == Mode::Lines,
+            State::Bracketed(scan, fault) => scan.seen == 0 && fault.is_none(),
+            _ => false,
+        };
+        let bytes = self.window();
+        if !untouched || bytes.first() != Some(&b'{') {
+            return None;
+        }
+        let len = accept(bytes)?;
+        // In a record of several lines the brackets may tell that another one begins.
+        if memchr(b'\n', bytes.get(..len)?).is_some() {
+            return None;
+        }
+        if self.mode != Mode::Lines {
+            return Some((len, len));
+        }
+        let behind = self.rest().get(len..)?;
+        let blanks = behind.iter().take_while(|b| b.is_ascii_whitespace() && **b != b'\n').count();
+        match behind.get(blanks) {
+            Some(b'\n') => Some((len, len + blanks)),
+            None if self.finished => Some((len, len + blanks)),
+            _ => None,
         }
     }
 

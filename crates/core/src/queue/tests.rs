@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use proptest::prelude::*;
 
 use super::*;
-use crate::fixtures::{checker, origin};
+use crate::fixtures::{One, check_at, checker, origin, read_stamped};
 use crate::row::Checker;
 
 /// 4 groups, 5 rows a message; rows are grouped by `g`.
@@ -19,11 +19,11 @@ fn dataset() -> Checker {
 }
 
 /// Rows of (id, group, text) at ascending positions.
-fn rows(checker: &Checker, records: &[(u8, u8, String)]) -> Vec<PlacedRow> {
+fn rows(checker: &Checker, records: &[(u8, u8, String)]) -> Vec<One> {
     let of = |(i, (id, g, t)): (usize, &(u8, u8, String))| {
         let record = format!("{{\"id\":{id},\"g\":{g},\"t\":{}}}", serde_json::to_string(t).unwrap());
         let position = 100 * i as u64;
-        PlacedRow { position, row: checker.check(record.as_bytes(), &origin(), position).unwrap().row }
+        check_at(checker, record.as_bytes(), position).unwrap()
     };
     records.iter().enumerate().map(of).collect()
 }
@@ -34,12 +34,12 @@ struct Packed {
     refused: u64,
 }
 
-fn pack(contract: &Contract, rows: &[PlacedRow]) -> Packed {
+fn pack(contract: &Contract, rows: &[One]) -> Packed {
     let origin = origin();
     let mut packer = Packer::new(contract, contract.queue().unwrap(), &origin);
     let (mut messages, mut refused) = (Vec::new(), 0);
     for row in rows {
-        match packer.push(row) {
+        match packer.push(row.row()) {
             Ok(message) => messages.extend(message),
             Err(violation) => {
                 assert_eq!(violation.rule, Rule::RowTooLarge);
@@ -51,11 +51,11 @@ fn pack(contract: &Contract, rows: &[PlacedRow]) -> Packed {
     Packed { messages, duplicates: packer.duplicates(), refused }
 }
 
-fn read(checker: &Checker, message: &Message) -> Vec<crate::row::Row> {
+fn read(checker: &Checker, message: &Message) -> Vec<One> {
     let envelope = Envelope::parse(&message.body).unwrap();
     assert_eq!((envelope.dataset.as_str(), envelope.contract_version.as_str()), ("t", "1.2.3"));
     assert_eq!(envelope.source, origin().source);
-    envelope.rows.iter().map(|raw| checker.read_stamped(raw.get()).unwrap()).collect()
+    envelope.rows.iter().map(|raw| read_stamped(checker, raw.get()).unwrap()).collect()
 }
 
 fn any_records() -> impl Strategy<Value = Vec<(u8, u8, String)>> {
@@ -86,15 +86,15 @@ proptest! {
         let mut seen: HashSet<HexId> = HashSet::new();
         for message in pack(own.contract(), &rows).messages {
             for row in read(&own, &message) {
-                prop_assert_eq!(&message.group_id, &format!("t-{}", row.group(own.contract(), 4)));
-                let order = row.stamp().order.clone();
+                prop_assert_eq!(&message.group_id, &format!("t-{}", row.row().group(own.contract(), 4)));
+                let order = row.stamp().order.to_owned();
                 prop_assert!(last.insert(message.group_id.clone(), order.clone()).is_none_or(|before| before < order));
-                prop_assert!(rows.iter().any(|placed| placed.row == row));
+                prop_assert!(rows.iter().any(|placed| *placed == row));
                 seen.insert(row.stamp().record_id);
             }
         }
-        let small = rows.iter().filter(|placed| placed.row.get(2).is_some_and(|text| text.len() < 30_000));
-        prop_assert!(small.into_iter().all(|placed| seen.contains(&placed.row.stamp().record_id)));
+        let small = rows.iter().filter(|placed| placed.get(2).is_some_and(|text| text.len() < 30_000));
+        prop_assert!(small.into_iter().all(|placed| seen.contains(&placed.stamp().record_id)));
     }
 
     #[test]
@@ -124,12 +124,12 @@ fn two_packings_of_one_object_never_share_an_id_unless_their_messages_are_equal(
     let own = dataset();
     let records: Vec<(u8, u8, String)> = (0..60).map(|i| (i, i % 6, "x".into())).collect();
     let all = rows(&own, &records);
-    let few: Vec<PlacedRow> =
+    let few: Vec<One> =
         all.iter().enumerate().filter(|(i, _)| i % 7 != 3).map(|(_, row)| row.clone()).collect();
     let one_group = crate::contract::QueueServer { groups: 1, ..own.contract().queue().unwrap().clone() };
     let origin = origin();
     let mut packer = Packer::new(own.contract(), &one_group, &origin);
-    let mut other: Vec<Message> = all.iter().filter_map(|row| packer.push(row).unwrap()).collect();
+    let mut other: Vec<Message> = all.iter().filter_map(|row| packer.push(row.row()).unwrap()).collect();
     other.extend(packer.finish());
     let mut bodies: HashMap<HexId, String> = HashMap::new();
     for message in [pack(own.contract(), &all).messages, pack(own.contract(), &few).messages, other].concat()
@@ -148,18 +148,18 @@ fn of_equal_rows_the_later_one_is_sent() {
     let packed = pack(own.contract(), &placed);
     assert_eq!((packed.messages.len(), packed.duplicates), (1, 1));
     let positions: Vec<_> =
-        read(&own, &packed.messages[0]).iter().map(|row| row.stamp().order.clone()).collect();
-    assert_eq!(positions, [placed[1].row.stamp().order.clone(), placed[2].row.stamp().order.clone()]);
+        read(&own, &packed.messages[0]).iter().map(|row| row.stamp().order.to_owned()).collect();
+    assert_eq!(positions, [placed[1].stamp().order, placed[2].stamp().order]);
 }
 
 #[test]
 fn equal_rows_without_end_take_no_memory() {
     let own = dataset();
-    let one = rows(&own, &[(1, 1, "x".into())]).remove(0);
+    let record = "{\"id\":1,\"g\":1,\"t\":\"x\"}";
     let origin = origin();
     let mut packer = Packer::new(own.contract(), own.contract().queue().unwrap(), &origin);
     for position in 0..10_000 {
-        assert_eq!(packer.push(&PlacedRow { position, row: one.row.clone() }), Ok(None));
+        assert_eq!(packer.push(check_at(&own, record.as_bytes(), position).unwrap().row()), Ok(None));
     }
     assert_eq!(
         packer.groups.values().map(|pending| pending.rows.len() + pending.by_identity.len()).sum::<usize>(),

@@ -17,8 +17,9 @@
 use std::fmt::Debug;
 use std::str::FromStr;
 
-use super::json::{Scalar, compact_nested};
+use super::fields::Scalar;
 use super::number::{Decimal, NumberFault, canonical_numeric};
+use super::strict::compact_nested;
 use super::time::{self, TimeFault};
 use crate::contract::{Column, LogicalType, Overflow, PhysicalType};
 use crate::reject::{Rule, Violation};
@@ -90,7 +91,7 @@ fn wrong(expected: &str, value: &Scalar<'_>) -> Fault {
 }
 
 /// A number, or a text that holds one: many sources quote amounts to keep their digits.
-fn number<'v>(value: &'v Scalar<'_>) -> Result<&'v str, Fault> {
+fn number<'v>(value: &Scalar<'v>) -> Result<&'v str, Fault> {
     match value {
         Scalar::Number(text) => Ok(text),
         Scalar::Text(text) => Ok(text),
@@ -141,13 +142,13 @@ fn boolean(value: &Scalar<'_>) -> Result<&'static str, Fault> {
     match value {
         Scalar::Bool(true) => Ok("true"),
         Scalar::Bool(false) => Ok("false"),
-        Scalar::Text(text) if text == "true" => Ok("true"),
-        Scalar::Text(text) if text == "false" => Ok("false"),
+        Scalar::Text("true") => Ok("true"),
+        Scalar::Text("false") => Ok("false"),
         other => Err(wrong("true or false", other)),
     }
 }
 
-fn text<'v>(value: &'v Scalar<'_>) -> Result<&'v str, Fault> {
+fn text<'v>(value: &Scalar<'v>) -> Result<&'v str, Fault> {
     match value {
         Scalar::Text(text) if text.contains('\0') => {
             Err((Rule::NulCharacter, "holds NUL, which Redshift refuses".into()))

@@ -20,8 +20,9 @@ use cel::objects::{Key, Map, Value};
 use cel::{Context, Env, ExecutionError, Program};
 use sha2::{Digest, Sha256};
 
-use super::json::Scalar;
-use super::{Cells, number, time};
+use super::fields::Scalar;
+use super::rows::Draft;
+use super::{number, time};
 use crate::contract::{Column, Contract, ContractError, PhysicalType};
 use crate::reject::{Rule, Violation};
 
@@ -67,8 +68,8 @@ impl Derivations {
     pub fn evaluate(
         &self,
         columns: &[Column],
-        cells: &mut Cells,
-        mut set: impl FnMut(&Column, usize, Scalar<'_>, &mut Cells),
+        draft: &mut Draft<'_>,
+        mut set: impl FnMut(&Column, usize, Scalar<'_>, &mut Draft<'_>),
         broken: &mut Vec<Violation>,
     ) {
         if self.programs.is_empty() {
@@ -77,15 +78,15 @@ impl Derivations {
         let mut scope = self.root.new_inner_scope();
         for i in &self.used {
             if let Some(column) = columns.get(*i) {
-                scope.add_variable_from_value(column.name.as_str(), bind(column.ty, cells.get(*i)));
+                scope.add_variable_from_value(column.name.as_str(), bind(column.ty, draft.get(*i)));
             }
         }
         for (i, program) in &self.programs {
             let Some(column) = columns.get(*i) else { continue };
             let result = program.execute(&scope).map_err(|error| describe(&error));
             match result.as_ref().map_err(Clone::clone).and_then(|value| scalar(value, column.ty)) {
-                Ok(Derived::Borrowed(scalar)) => set(column, *i, scalar, cells),
-                Ok(Derived::Number(text)) => set(column, *i, Scalar::Number(&text), cells),
+                Ok(Derived::Borrowed(scalar)) => set(column, *i, scalar, draft),
+                Ok(Derived::Number(text)) => set(column, *i, Scalar::Number(&text), draft),
                 Err(reason) => broken.push(Violation::column(Rule::Derivation, &column.name, reason)),
             }
         }
@@ -175,7 +176,7 @@ fn scalar(value: &Value, ty: PhysicalType) -> Result<Derived<'_>, String> {
     Ok(match value {
         Value::Null => Derived::Borrowed(Scalar::Null),
         Value::Bool(flag) => Derived::Borrowed(Scalar::Bool(*flag)),
-        Value::String(text) => Derived::Borrowed(Scalar::Text(text.as_str().into())),
+        Value::String(text) => Derived::Borrowed(Scalar::Text(text.as_str())),
         Value::Int(n) => Derived::Number(n.to_string()),
         Value::UInt(n) => Derived::Number(n.to_string()),
         Value::Float(n) if matches!(ty, PhysicalType::Real | PhysicalType::Double) => {

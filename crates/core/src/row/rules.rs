@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use regex::Regex;
 
 use super::canon;
-use super::json::Scalar;
+use super::fields::Scalar;
 use crate::contract::{Column, ContractError, Inclusive, PhysicalType, ValueRules};
 use crate::reject::{Rule, Violation};
 
@@ -130,7 +130,7 @@ fn canonical_values(
         .iter()
         .map(|value| {
             let mut out = String::new();
-            let scalar = Scalar::Text(value.as_str().into());
+            let scalar = Scalar::Text(value.as_str());
             let kind = if texts { "text" } else { "value" };
             let refuse =
                 |reason: &str| ContractError::at(path, format!("allowed {kind} {value:?}: {reason}"));

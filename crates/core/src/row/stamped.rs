@@ -1,114 +1,73 @@
-//! Stamped rows: the hand-over format between functions and into COPY. One JSON object a row; keys are warehouse
-//! names, every scalar is a text (COPY would pass JSON numbers through a float), super is nested JSON, NULL is null.
+//! Stamped rows read back: JSON objects in the hand-over format. Writing them is `hand_over`'s.
 
-use super::json::{Scalar, Slots, read_fields};
-use super::{Cells, Checker, Names, Row, Stamp, scalar};
+use super::hand_over::{CONTRACT_VERSION, DATASET, DELETED, ORDER, RECORD_ID, ROW_HASH, SOURCE};
+use super::rows::{Cell, Draft, Finished};
+use super::scan::Names;
+use super::session::{Accepted, Session};
+use super::strict::read_fields;
+use super::{Checker, Rows, Scalar, put};
 use crate::contract::{Contract, PhysicalType};
 use crate::ident::HexId;
 use crate::reject::{Rule, Violation};
 
-const RECORD_ID: &str = "_record_id";
-const ROW_HASH: &str = "_row_hash";
-const ORDER: &str = "_order";
-const DELETED: &str = "_deleted";
 /// Most bytes of `_order` in the target.
 const MAX_ORDER_BYTES: usize = 128;
+/// Most bytes of `_source` in the target; S3 keys have at most 1,024.
+pub(crate) const MAX_SOURCE_BYTES: usize = 4096;
 
-/// Slots of a stamped row: the columns by warehouse name, then the four stamps.
+/// Slots of a stamped row: the columns by warehouse name, then the stamps.
 pub(super) fn names(contract: &Contract) -> Names {
-    let columns = contract.columns.iter().map(|column| column.physical.as_str());
-    let stamps = [RECORD_ID, ROW_HASH, ORDER, DELETED];
-    Names(columns.chain(stamps).enumerate().map(|(i, name)| (name.to_owned(), i)).collect())
+    let columns = contract.columns.iter().map(|own| (own.physical.as_str(), own.ty == PhysicalType::Super));
+    let stamps = [RECORD_ID, ROW_HASH, ORDER, DELETED, SOURCE, DATASET, CONTRACT_VERSION];
+    let all = columns.chain(stamps.map(|name| (name, false)));
+    Names::new(all.enumerate().map(|(i, (name, keeps_json))| (name.to_owned(), i, keeps_json)))
 }
 
-impl Row {
-    /// Appends the row as one JSON object without a line break.
-    pub fn write_json(&self, contract: &Contract, out: &mut String) {
-        out.push('{');
-        for (i, column) in contract.columns.iter().enumerate() {
-            push_key(column.physical.as_str(), out);
-            match self.get(i) {
-                None => out.push_str("null"),
-                Some(json) if column.ty == PhysicalType::Super => push_characters(json, out),
-                Some(text) => push_text(text, out),
-            }
-            out.push(',');
-        }
-        let stamp = self.stamp();
-        for (name, text) in [
-            (RECORD_ID, stamp.record_id.as_str()),
-            (ROW_HASH, stamp.row_hash.as_str()),
-            (ORDER, stamp.order.as_str()),
-            (DELETED, if stamp.deleted { "true" } else { "false" }),
-        ] {
-            push_key(name, out);
-            push_text(text, out);
-            out.push(',');
-        }
-        out.pop();
-        out.push('}');
+/// The dataset that a stamped row names; `None` for a record that is none.
+pub fn dataset_of(record: &[u8]) -> Option<String> {
+    let names = [(RECORD_ID, 0), (DATASET, 1)].map(|(name, slot)| (name.to_owned(), slot, false));
+    let mut session = Session::default();
+    read_fields(record, &Names::new(names), &mut session.fields).ok()?;
+    let text = std::str::from_utf8(record).ok()?;
+    match (session.fields.is_set(0), session.fields.scalar(1, text)) {
+        (true, Scalar::Text(dataset)) => Some(dataset.to_owned()),
+        _ => None,
     }
-}
-
-fn push_key(name: &str, out: &mut String) {
-    // Warehouse names are plain lower-case words: nothing to escape.
-    out.push('"');
-    out.push_str(name);
-    out.push_str("\":");
-}
-
-/// A JSON string. U+FFFE and U+FFFF are escaped too: SQS refuses bodies that hold them raw.
-pub(crate) fn push_text(text: &str, out: &mut String) {
-    out.push('"');
-    let mut rest = text;
-    while let Some(at) = rest.find(|c: char| c < ' ' || matches!(c, '"' | '\\' | '\u{fffe}' | '\u{ffff}')) {
-        out.push_str(&rest[..at]);
-        let c = rest[at..].chars().next().unwrap_or_default();
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-        }
-        rest = &rest[at + c.len_utf8()..];
-    }
-    out.push_str(rest);
-    out.push('"');
-}
-
-/// Nested JSON as it is, but for the two characters that SQS refuses, which can only stand in its texts.
-fn push_characters(json: &str, out: &mut String) {
-    let mut rest = json;
-    while let Some(at) = rest.find(['\u{fffe}', '\u{ffff}']) {
-        out.push_str(&rest[..at]);
-        out.push_str(if rest[at..].starts_with('\u{fffe}') { "\\ufffe" } else { "\\uffff" });
-        rest = &rest[at + '\u{fffe}'.len_utf8()..];
-    }
-    out.push_str(rest);
 }
 
 impl Checker {
     /// Reads a stamped row. It may come from an older contract: a column that it lacks is NULL if that is allowed, a
     /// field that the contract no longer has is left out. Stamps are kept; with a primary key the record id is
     /// computed again and must agree.
-    pub fn read_stamped(&self, json: &str) -> Result<Row, Vec<Violation>> {
+    pub fn check_stamped(
+        &self,
+        session: &mut Session,
+        record: &[u8],
+        rows: &mut Rows,
+    ) -> Result<Accepted, Vec<Violation>> {
         let columns = &self.contract.columns;
-        let fields = read_fields(json.as_bytes(), &self.stamped_slots as &dyn Slots, columns.len() + 4)
-            .map_err(|violation| vec![violation])?;
+        let text = session.read(&self.stamped, record).map_err(|violation| vec![violation])?;
         let mut broken = Vec::new();
-        let mut cells = Cells::new(columns.len());
+        let mut draft = Draft::begin(rows, columns.len());
         for (i, column) in columns.iter().enumerate() {
             // The source held the row to its rules; here only what the warehouse would refuse is checked.
-            let put = scalar(column, fields.slots[i]).and_then(|scalar| cells.put(column, i, &scalar));
-            if let Err(violation) = put {
+            let value = session.fields.scalar(i, text);
+            if let Err(violation) = put(&mut draft, column, i, &value) {
                 broken.push(Violation { column: Some(column.name.clone()), ..violation });
             }
         }
-        let stamps = |at: usize| fields.slots[columns.len() + at].and_then(|raw| Scalar::of(raw).ok());
-        match read_stamp(&stamps) {
-            Ok(stamp) if broken.is_empty() => self.agree(cells, stamp).map_err(|violation| vec![violation]),
+        let stamp = read_stamp(&|at| session.fields.scalar(columns.len() + at, text), &mut draft);
+        let stamp = stamp.and_then(|stamp| match self.record_id_of_key(&draft, &mut session.hashed) {
+            Some(own) if broken.is_empty() && own != stamp.record_id => {
+                Err(Violation::record(Rule::BadStamp, "_record_id is not the hash of the primary key"))
+            }
+            _ => Ok(stamp),
+        });
+        match stamp {
+            Ok(stamp) if broken.is_empty() => {
+                draft.finish(0, stamp);
+                Ok(Accepted { extra_fields: session.fields.extra() })
+            }
             Ok(_) => Err(broken),
             Err(violation) => {
                 broken.push(violation);
@@ -116,40 +75,37 @@ impl Checker {
             }
         }
     }
-
-    fn agree(&self, cells: Cells, stamp: Stamp) -> Result<Row, Violation> {
-        match self.record_id_of_key(&cells) {
-            Some(own) if own != stamp.record_id => {
-                Err(Violation::record(Rule::BadStamp, "_record_id is not the hash of the primary key"))
-            }
-            _ => Ok(Row { cells, stamp }),
-        }
-    }
 }
 
-fn read_stamp<'a>(stamp: &dyn Fn(usize) -> Option<Scalar<'a>>) -> Result<Stamp, Violation> {
+fn read_stamp<'a>(stamp: &dyn Fn(usize) -> Scalar<'a>, draft: &mut Draft<'_>) -> Result<Finished, Violation> {
     let bad = |name: &str, form: &str| Violation::record(Rule::BadStamp, format!("{name} must be {form}"));
     let text = |at: usize| match stamp(at) {
-        Some(Scalar::Text(text)) => Some(text),
+        Scalar::Text(text) => Some(text),
         _ => None,
     };
     let hex = |at: usize, name: &str| {
-        text(at).and_then(|own| HexId::parse(&own)).ok_or_else(|| bad(name, "32 lower-case hex characters"))
+        text(at).and_then(HexId::parse).ok_or_else(|| bad(name, "32 lower-case hex characters"))
     };
     let order = text(2).filter(|own| {
         (1..=MAX_ORDER_BYTES).contains(&own.len())
             && own.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'/')
     });
     let deleted = match stamp(3) {
-        None | Some(Scalar::Null) => false,
-        Some(Scalar::Text(own)) if own == "true" => true,
-        Some(Scalar::Text(own)) if own == "false" => false,
-        Some(_) => return Err(bad(DELETED, "true or false, as a text")),
+        Scalar::Null | Scalar::Text("false") => false,
+        Scalar::Text("true") => true,
+        _ => return Err(bad(DELETED, "true or false, as a text")),
     };
-    Ok(Stamp {
+    let source = match stamp(4) {
+        Scalar::Null => Cell::NULL,
+        Scalar::Text(own) if own.len() <= MAX_SOURCE_BYTES && !own.contains('\0') => draft.text(own),
+        _ => return Err(bad(SOURCE, "a text of at most 4096 bytes")),
+    };
+    let order = order.ok_or_else(|| bad(ORDER, "1 to 128 letters, digits and slashes"))?;
+    Ok(Finished {
         record_id: hex(0, RECORD_ID)?,
         row_hash: hex(1, ROW_HASH)?,
-        order: order.ok_or_else(|| bad(ORDER, "1 to 128 letters, digits and slashes"))?.into_owned(),
+        order: draft.text(order),
+        source,
         deleted,
     })
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::fixtures::{check, checker, contract, object_id, origin};
+use crate::fixtures::{One, check, check_at, checker, contract, object_id, origin, read_stamped};
 
 fn every_type() -> Contract {
     contract(
@@ -83,33 +83,30 @@ proptest! {
     fn a_stamped_row_reads_back_equal(record in any_record()) {
         let own = Checker::compile(Arc::new(every_type())).unwrap();
         let row = check(&own, &record).map_err(|e| TestCaseError::fail(format!("{record}: {e:?}")))?;
-        let mut json = String::new();
-        row.write_json(own.contract(), &mut json);
+        let json = row.json(own.contract());
         let refused_by_sqs = json.contains(['\n', '\u{fffe}', '\u{ffff}']);
         prop_assert!(!refused_by_sqs);
         prop_assert!(serde_json::from_str::<Value>(&json).is_ok());
-        prop_assert_eq!(own.read_stamped(&json), Ok(row));
+        prop_assert_eq!(read_stamped(&own, &json), Ok(row));
     }
 
     #[test]
     fn no_bytes_can_panic_the_checker(bytes in proptest::collection::vec(any::<u8>(), 0..200), json in "[\\[\\]{}\",:a-e0-9\\\\ .u-]{0,60}") {
         let own = Checker::compile(Arc::new(every_type())).unwrap();
         let record = format!("{{\"id\":1,\"s\":{json}}}");
-        let is_refused = own.check(&bytes, &origin(), 0).is_err();
+        let is_refused = check_at(&own, &bytes, 0).is_err();
         prop_assert!(is_refused || bytes.contains(&0x7b));
         if let Ok(row) = check(&own, &record) {
-            let mut out = String::new();
-            row.write_json(own.contract(), &mut out);
-            prop_assert_eq!(own.read_stamped(&out), Ok(row));
+            let out = row.json(own.contract());
+            prop_assert_eq!(read_stamped(&own, &out), Ok(row));
         }
     }
 }
 
-fn stamped(own: &Checker, record: &str) -> (Row, Value) {
+fn stamped(own: &Checker, record: &str) -> (One, Value) {
     let row = check(own, record).unwrap();
-    let mut json = String::new();
-    row.write_json(own.contract(), &mut json);
-    (row, serde_json::from_str(&json).unwrap())
+    let json = serde_json::from_str(&row.json(own.contract())).unwrap();
+    (row, json)
 }
 
 #[test]
@@ -123,8 +120,8 @@ fn the_hand_over_format_has_texts_null_and_nested_json() {
     assert_eq!(json["n"], "1.0000000000000000000000000000000000000");
     assert_eq!(json["s"], serde_json::json!([1.0, {"a": "b c"}]));
     assert_eq!(json["_record_id"], row.stamp().record_id.as_str());
-    assert_eq!((&json["_order"], &json["_deleted"]), (&row.stamp().order.as_str().into(), &"false".into()));
-    assert_eq!(row.stamp().order, ident::order(origin().source_ms, &object_id(), 7));
+    assert_eq!((&json["_order"], &json["_deleted"]), (&row.stamp().order.into(), &"false".into()));
+    assert_eq!(row.stamp().order, format!("{:013}/{}/{:020}", origin().source_ms, object_id(), 7));
 }
 
 #[test]
@@ -138,7 +135,7 @@ fn a_row_of_an_older_contract_still_reads() {
         "",
         &["name: id, physicalType: bigint, primaryKey: true", "name: added, physicalType: varchar(9)"],
     );
-    let read = newer.read_stamped(&json.to_string()).unwrap();
+    let read = read_stamped(&newer, &json.to_string()).unwrap();
     assert_eq!((read.get(0), read.get(1), read.stamp()), (Some("1"), None, row.stamp()));
     let strict = checker(
         "",
@@ -147,7 +144,7 @@ fn a_row_of_an_older_contract_still_reads() {
             "name: added, physicalType: varchar(9), required: true",
         ],
     );
-    let refused = strict.read_stamped(&json.to_string()).unwrap_err();
+    let refused = read_stamped(&strict, &json.to_string()).unwrap_err();
     assert_eq!((refused[0].rule, refused[0].column.as_deref()), (Rule::Required, Some("added")));
 }
 
@@ -158,9 +155,9 @@ fn stamps_of_another_shape_are_refused() {
     let with = |name: &str, value: Value| {
         let mut changed = json.clone();
         changed[name] = value;
-        own.read_stamped(&changed.to_string())
+        read_stamped(&own, &changed.to_string())
     };
-    let id = row.stamp().record_id.as_str();
+    let id = row.stamp().record_id.to_string();
     let other = ident::record_id_of_key(["2"]);
     for (name, value) in [
         ("_record_id", Value::Null),
@@ -188,7 +185,7 @@ fn stamps_of_another_shape_are_refused() {
     assert!(with("_deleted", "true".into()).unwrap().stamp().deleted);
     assert!(!with("_deleted", Value::Null).unwrap().stamp().deleted);
     for text in ["", "[]", "{", "null", "{\"id\":\"1\",\"id\":\"1\"}"] {
-        assert!(own.read_stamped(text).is_err(), "{text}");
+        assert!(read_stamped(&own, text).is_err(), "{text}");
     }
 }
 
@@ -206,6 +203,6 @@ fn what_the_warehouse_would_refuse_is_told_of_a_stamped_row_too() {
     json["t"] = "abcd".into();
     json["_row_hash"] = Value::Null;
     let found: Vec<Rule> =
-        own.read_stamped(&json.to_string()).unwrap_err().iter().map(|own| own.rule).collect();
+        read_stamped(&own, &json.to_string()).unwrap_err().iter().map(|own| own.rule).collect();
     assert_eq!(found, [Rule::NotANumber, Rule::TooLong, Rule::BadStamp]);
 }

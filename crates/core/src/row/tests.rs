@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::contract::Inclusive;
-use crate::fixtures::{broken, check, checker, origin, transaction, transactions};
+use crate::fixtures::{One, broken, check, check_at, checker, origin, transaction, transactions};
 
 /// Column `v` under a rule, a value that breaks it, and the rule.
 const BROKEN_VALUES: &[(&str, &str, Rule)] = &[
@@ -93,7 +93,7 @@ fn rules_of_the_record_as_a_whole_are_told() {
         let found = broken(&own, record);
         assert_eq!(found[0].0, rule, "{record}");
     }
-    let utf8 = own.check(b"{\"v\":\"\xff\"}", &origin(), 0).unwrap_err();
+    let utf8 = check_at(&own, b"{\"v\":\"\xff\"}", 0).unwrap_err();
     assert_eq!(utf8[0].rule, Rule::NotUtf8);
 }
 
@@ -132,9 +132,13 @@ fn a_hostile_number_of_extra_fields_is_told_in_short() {
 fn extra_fields_are_counted_where_they_are_ignored() {
     let own =
         checker("", &["name: a, physicalType: bigint", "name: b, physicalType: bigint, transformLogic: a"]);
-    let checked = own.check(br#"{"a":1,"b":5,"x":{"y":1},"z":null}"#, &origin(), 0).unwrap();
+    let mut rows = Rows::default();
+    let place = Place::Object { origin: &origin(), position: 0 };
+    let record = br#"{"a":1,"b":5,"x":{"y":1},"z":null}"#;
+    let accepted = own.check_json(&mut Session::default(), record, &place, &mut rows).unwrap();
+    let row = rows.get(0).unwrap();
     // A source cannot set a derived column.
-    assert_eq!((checked.row.get(0), checked.row.get(1), checked.extra_fields), (Some("1"), Some("1"), 3));
+    assert_eq!((row.get(0), row.get(1), accepted.extra_fields), (Some("1"), Some("1"), 3));
 }
 
 #[test]
@@ -211,7 +215,7 @@ fn derived_columns_are_exact() {
     let own = transactions();
     let row = check(&own, &transaction("")).unwrap();
     let value =
-        |row: &Row, name: &str| own.contract().column_index(name).and_then(|i| row.get(i)).map(str::to_owned);
+        |row: &One, name: &str| own.contract().column_index(name).and_then(|i| row.get(i)).map(str::to_owned);
     assert_eq!(value(&row, "booked_date").as_deref(), Some("2026-01-03"));
     assert_eq!(value(&row, "amount_minor").as_deref(), Some("1250"));
     assert_eq!(value(&row, "is_refund").as_deref(), Some("false"));
@@ -356,7 +360,7 @@ fn allowed_values_and_bounds_are_compared_by_value() {
 #[test]
 fn without_a_key_equal_lines_stay_two_rows() {
     let own = checker("", &["name: v, physicalType: bigint"]);
-    let at = |position| own.check(b"{\"v\":1}", &origin(), position).unwrap().row;
+    let at = |position| check_at(&own, b"{\"v\":1}", position).unwrap();
     assert_ne!(at(0).stamp().record_id, at(8).stamp().record_id);
     assert_eq!(at(0).stamp().row_hash, at(8).stamp().row_hash);
     assert!(at(0).stamp().order < at(8).stamp().order);

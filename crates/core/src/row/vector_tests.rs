@@ -90,8 +90,10 @@ fn places_orders_groups_and_messages_of_the_vectors_agree() {
         assert_eq!(id, hex(&vector, "record_id"), "{vector}");
     }
     for vector in vectors("orders") {
-        let order =
-            ident::order(whole(&vector, "source_ms"), &hex(&vector, "object_id"), whole(&vector, "position"));
+        let (object_id, source_ms) = (hex(&vector, "object_id"), whole(&vector, "source_ms"));
+        let origin = Origin { source: String::new(), object_id, source_ms };
+        let mut order = String::new();
+        Place::Object { origin: &origin, position: whole(&vector, "position") }.write_order(&mut order);
         assert_eq!(order, text(&vector, "order"), "{vector}");
     }
     for vector in vectors("groups") {

@@ -35,7 +35,7 @@ const STAGED_STAMPS: &str = "r.\"_record_id\", r.\"_row_hash\", r.\"_order\", r.
 #[derive(Debug, Clone, Copy)]
 pub struct StagedRow<'a> {
     /// The row.
-    pub row: &'a Row,
+    pub row: Row<'a>,
     /// `s3://bucket/key`.
     pub source: &'a str,
 }
@@ -175,7 +175,7 @@ impl FifoLoad<'_> {
         statements
     }
 
-    fn tuple(&self, row: &Row, source: &str, parameters: &mut Parameters) -> String {
+    fn tuple(&self, row: Row<'_>, source: &str, parameters: &mut Parameters) -> String {
         let columns = self.contract.columns.iter().enumerate();
         let mut values: Vec<String> =
             columns.map(|(i, column)| value(column, row.get(i), parameters)).collect();

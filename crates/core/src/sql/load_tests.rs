@@ -7,7 +7,7 @@ use sqlparser::parser::Parser;
 
 use super::*;
 use crate::contract::Contract;
-use crate::fixtures::{check, checker, contract, object_id, transaction, transactions};
+use crate::fixtures::{One, check, checker, contract, object_id, transaction, transactions};
 use crate::row::Checker;
 use crate::sql::{GrantRole, grants, ledger_view, migration};
 
@@ -15,8 +15,9 @@ use crate::sql::{GrantRole, grants, ledger_view, migration};
 const API_STATEMENT_BYTES: usize = 100_000;
 const SOURCE: &str = "s3://b/t/1.json";
 
-fn load(contract: &Contract, rows: &[(Row, String)]) -> Result<SqlBatch, LoadError> {
-    let staged: Vec<StagedRow<'_>> = rows.iter().map(|(row, source)| StagedRow { row, source }).collect();
+fn load(contract: &Contract, rows: &[(One, String)]) -> Result<SqlBatch, LoadError> {
+    let staged: Vec<StagedRow<'_>> =
+        rows.iter().map(|(row, source)| StagedRow { row: row.row(), source }).collect();
     let schema = Ident::new("tgt").unwrap();
     let load_id = object_id();
     FifoLoad {
@@ -32,7 +33,7 @@ fn load(contract: &Contract, rows: &[(Row, String)]) -> Result<SqlBatch, LoadErr
     .batch()
 }
 
-fn row(checker: &Checker, record: &str) -> (Row, String) {
+fn row(checker: &Checker, record: &str) -> (One, String) {
     (check(checker, record).unwrap_or_else(|e| panic!("{record}: {e:?}")), SOURCE.to_owned())
 }
 
@@ -185,7 +186,7 @@ fn a_load_of_rejects_alone_inserts_no_rows_and_is_counted() {
 fn rows_are_split_below_the_limit_and_too_many_are_refused() {
     let own = keyless();
     let text = "x".repeat(20_000);
-    let many = |count: usize| -> Vec<(Row, String)> {
+    let many = |count: usize| -> Vec<(One, String)> {
         (0..count).map(|_| row(&own, &format!("{{\"t\":\"{text}\"}}"))).collect()
     };
     let batch = load(own.contract(), &many(100)).unwrap();
@@ -212,7 +213,7 @@ fn long_sources_count_in_every_statement_that_names_them() {
 fn many_small_rows_do_not_cost_their_square() {
     let own = keyless();
     let seconds = |count: usize| {
-        let rows: Vec<(Row, String)> = (0..count).map(|_| row(&own, "{\"n\":1}")).collect();
+        let rows: Vec<(One, String)> = (0..count).map(|_| row(&own, "{\"n\":1}")).collect();
         let start = std::time::Instant::now();
         assert_sound(&load(own.contract(), &rows).unwrap());
         start.elapsed().as_secs_f64()
@@ -243,7 +244,7 @@ proptest! {
     #[test]
     fn no_value_of_a_row_reaches_a_statement(texts in proptest::collection::vec(hostile_text(), 1..60), source in hostile_text()) {
         let own = keyless();
-        let rows: Vec<(Row, String)> = texts.iter().enumerate().map(|(i, text)| {
+        let rows: Vec<(One, String)> = texts.iter().enumerate().map(|(i, text)| {
             let (own, _) = row(&own, &format!("{{\"n\":{i},\"t\":{}}}", serde_json::to_string(text).unwrap()));
             (own, format!("{source}{}", i % 3))
         }).collect();

@@ -1,5 +1,5 @@
-//! One JSON record taken apart: the raw text of each field the contract names, without building a tree.
-//! Number texts stay texts. Strict where JSON parsers differ: duplicate keys and lone surrogates are refused.
+//! One JSON record taken apart with every rule looked at: what `scan` leaves alone comes here. Number texts stay
+//! texts. Strict where JSON parsers differ: duplicate keys and lone surrogates are refused. Knows no types.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -8,52 +8,9 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::fields::{Fields, Value};
+use super::scan::{self, Names};
 use crate::reject::{Rule, Violation};
-
-/// A field's value, still as text.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Scalar<'a> {
-    Null,
-    Bool(bool),
-    /// The digits as the source wrote them.
-    Number(&'a str),
-    Text(Cow<'a, str>),
-    /// An object or array, or any value of a column that keeps JSON; not looked into yet.
-    Nested(&'a str),
-}
-
-impl<'a> Scalar<'a> {
-    pub fn of(raw: &'a RawValue) -> Result<Self, Violation> {
-        let text = raw.get();
-        Ok(match text.as_bytes().first() {
-            Some(b'n') => Self::Null,
-            Some(b't') => Self::Bool(true),
-            Some(b'f') => Self::Bool(false),
-            Some(b'"') => Self::Text(unescape(text)?),
-            Some(b'{' | b'[') => Self::Nested(text),
-            _ => Self::Number(text),
-        })
-    }
-
-    /// The value of a column that keeps JSON as it is, texts and numbers included.
-    pub fn json(raw: &'a RawValue) -> Self {
-        match raw.get() {
-            "null" => Self::Null,
-            json => Self::Nested(json),
-        }
-    }
-
-    /// What it is, for a reason.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool(_) => "a boolean",
-            Self::Number(_) => "a number",
-            Self::Text(_) => "a text",
-            Self::Nested(_) => "an object or array",
-        }
-    }
-}
 
 fn unescape(quoted: &str) -> Result<Cow<'_, str>, Violation> {
     if memchr::memchr(b'\\', quoted.as_bytes()).is_none() {
@@ -72,42 +29,22 @@ fn describe(error: &serde_json::Error) -> String {
     text.rfind(" at line ").map_or(text.clone(), |at| text[..at].to_owned())
 }
 
-/// Finds the slot of a field name.
-pub(crate) trait Slots {
-    fn slot(&self, name: &str) -> Option<usize>;
-}
-
-/// Fields of a record by slot, and how many fields have none.
-#[derive(Debug)]
-pub(crate) struct Fields<'a> {
-    pub slots: Vec<Option<&'a RawValue>>,
-    /// Names of fields without a slot.
-    pub extra: Vec<Cow<'a, str>>,
-}
-
 /// Reads one record, which must be exactly one JSON object.
-pub(crate) fn read_fields<'a>(
-    record: &'a [u8],
-    names: &dyn Slots,
-    count: usize,
-) -> Result<Fields<'a>, Violation> {
+pub(crate) fn read_fields(record: &[u8], names: &Names, fields: &mut Fields) -> Result<(), Violation> {
+    fields.clear(names.count());
     let text = std::str::from_utf8(record).map_err(|error| {
         Violation::record(Rule::NotUtf8, format!("byte {} is not UTF-8", error.valid_up_to()))
     })?;
     if !text.trim_start().starts_with('{') {
         return Err(Violation::record(Rule::NotAnObject, "a record must be a JSON object"));
     }
-    let mut repeated = None;
+    let mut fault = None;
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let seed = RecordSeed { names, count, repeated: &mut repeated };
-    let read = seed.deserialize(&mut deserializer).and_then(|fields| deserializer.end().map(|()| fields));
-    match (read, repeated) {
-        (_, Some(name)) => Err(Violation {
-            rule: Rule::DuplicateKey,
-            column: Some(shortened(&name)),
-            reason: "the key stands twice in the record".into(),
-        }),
-        (Ok(fields), None) => Ok(fields),
+    let seed = RecordSeed { names, fields, fault: &mut fault };
+    let read = seed.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    match (read, fault) {
+        (_, Some(fault)) => Err(fault),
+        (Ok(()), None) => Ok(()),
         (Err(error), None) => Err(invalid(&error)),
     }
 }
@@ -119,45 +56,75 @@ pub(crate) fn shortened(name: &str) -> String {
 }
 
 struct RecordSeed<'s> {
-    names: &'s dyn Slots,
-    count: usize,
-    repeated: &'s mut Option<String>,
+    names: &'s Names,
+    fields: &'s mut Fields,
+    fault: &'s mut Option<Violation>,
 }
 
 impl<'de> DeserializeSeed<'de> for RecordSeed<'_> {
-    type Value = Fields<'de>;
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Fields<'de>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
 impl<'de> Visitor<'de> for RecordSeed<'_> {
-    type Value = Fields<'de>;
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-        let mut fields = Fields { slots: vec![None; self.count], extra: Vec::new() };
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut extra_seen: HashSet<Cow<'de, str>> = HashSet::new();
         while let Some(name) = map.next_key_seed(KeySeed)? {
             let raw: &'de RawValue = map.next_value()?;
-            let repeated = match self.names.slot(&name) {
-                Some(at) => fields.slots[at].replace(raw).is_some(),
+            let fault = match self.names.slot(&name) {
+                Some(slot) => {
+                    let value = value(raw, self.names.keeps_json(slot), self.fields);
+                    value.map(|value| self.fields.set(slot, value)).map_err(|own| on(&name, own))
+                }
                 None => {
-                    fields.extra.push(name.clone());
-                    !extra_seen.insert(name.clone())
+                    let span = self.fields.of_scratch(|scratch| scratch.push_str(&name));
+                    self.fields.add_extra(span);
+                    Ok(extra_seen.insert(name.clone()))
                 }
             };
-            if repeated {
-                *self.repeated = Some(name.into_owned());
-                return Err(A::Error::custom("duplicate key"));
-            }
+            let fault = match fault {
+                Ok(true) => continue,
+                Ok(false) => {
+                    on(&name, Violation::record(Rule::DuplicateKey, "the key stands twice in the record"))
+                }
+                Err(fault) => fault,
+            };
+            // Rather the first fault than a later one.
+            *self.fault = Some(fault);
+            return Err(A::Error::custom("fault"));
         }
-        Ok(fields)
+        Ok(())
     }
+}
+
+fn on(name: &str, violation: Violation) -> Violation {
+    Violation { column: Some(shortened(name)), ..violation }
+}
+
+/// A value of a record that is valid JSON as a whole.
+fn value(raw: &RawValue, keeps_json: bool, fields: &mut Fields) -> Result<Value, Violation> {
+    let json = raw.get();
+    Ok(match json.as_bytes().first() {
+        Some(b'n') => Value::Null,
+        Some(b'{' | b'[') => Value::Nested(fields.of_scratch(|scratch| scratch.push_str(json))),
+        _ if keeps_json => Value::Nested(fields.of_scratch(|scratch| scratch.push_str(json))),
+        Some(b't') => Value::Bool(true),
+        Some(b'f') => Value::Bool(false),
+        Some(b'"') => {
+            let text = unescape(json)?;
+            Value::Text(fields.of_scratch(|scratch| scratch.push_str(&text)))
+        }
+        _ => Value::Number(fields.of_scratch(|scratch| scratch.push_str(json))),
+    })
 }
 
 /// A key, borrowed where it has no escapes.
@@ -190,6 +157,9 @@ impl<'de> Visitor<'de> for KeySeed {
 /// Appends nested JSON with insignificant white space removed and everything else untouched, after checking what
 /// Redshift's JSON_PARSE would refuse or blur: duplicate keys, lone surrogates, NUL, nesting deeper than 128.
 pub(crate) fn compact_nested(nested: &str, out: &mut String) -> Result<(), (Rule, String)> {
+    if scan::compact(nested, out).is_some() {
+        return Ok(());
+    }
     let mut fault = None;
     let mut deserializer = serde_json::Deserializer::from_str(nested);
     if let Err(error) = Strict(&mut fault).deserialize(&mut deserializer) {
@@ -297,26 +267,25 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fields::Scalar;
     use super::*;
 
-    struct Abc;
-    impl Slots for Abc {
-        fn slot(&self, name: &str) -> Option<usize> {
-            ["a", "b", "c"].iter().position(|own| *own == name)
-        }
+    fn names() -> Names {
+        Names::new(["a", "b", "c"].into_iter().enumerate().map(|(i, name)| (name.to_owned(), i, false)))
     }
 
     fn rule(record: &[u8]) -> Rule {
-        read_fields(record, &Abc, 3).unwrap_err().rule
+        read_fields(record, &names(), &mut Fields::default()).unwrap_err().rule
     }
 
     #[test]
     fn numbers_keep_their_text() {
-        let fields =
-            read_fields(br#" {"a": 9007199254740993.10, "x":1, "\u0062":"\u00e9"} "#, &Abc, 3).unwrap();
-        assert_eq!(Scalar::of(fields.slots[0].unwrap()), Ok(Scalar::Number("9007199254740993.10")));
-        assert_eq!(Scalar::of(fields.slots[1].unwrap()), Ok(Scalar::Text("é".into())));
-        assert_eq!(fields.extra, ["x"]);
+        let mut fields = Fields::default();
+        let record = r#" {"a": 9007199254740993.10, "x":1, "\u0062":"\u00e9"} "#;
+        read_fields(record.as_bytes(), &names(), &mut fields).unwrap();
+        assert_eq!(fields.scalar(0, record), Scalar::Number("9007199254740993.10"));
+        assert_eq!(fields.scalar(1, record), Scalar::Text("é"));
+        assert_eq!(fields.extra_names(record).collect::<Vec<_>>(), ["x"]);
     }
 
     #[test]

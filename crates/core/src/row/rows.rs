@@ -1,0 +1,197 @@
+//! Checked rows in one arena: their canonical texts, stamps and positions, reused from batch to batch. A row only
+//! gets in through the checker, so holding a `Row` proves that its values fit their columns.
+
+use crate::contract::Contract;
+use crate::ident::{self, HexId};
+
+/// What a row is known by on its way and in the warehouse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp<'a> {
+    /// Identity: of the primary key, or of the record's place.
+    pub record_id: HexId,
+    /// Hash of the columns that are not NULL.
+    pub row_hash: HexId,
+    /// Source time / object id / position: one text comparison tells the later.
+    pub order: &'a str,
+    /// Whether the row is a tombstone.
+    pub deleted: bool,
+}
+
+/// Where a text lies in the arena; a batch is far below 4 GiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cell {
+    start: u32,
+    end: u32,
+}
+
+impl Cell {
+    /// NULL: no text ends before it starts.
+    pub const NULL: Self = Self { start: 1, end: 0 };
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Head {
+    position: u64,
+    record_id: HexId,
+    row_hash: HexId,
+    order: Cell,
+    /// `_source` that a stamped row brought along.
+    source: Cell,
+    deleted: bool,
+}
+
+/// Rows of one dataset, in the order they were read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rows {
+    text: String,
+    /// As many as the dataset has columns, for each row.
+    cells: Vec<Cell>,
+    heads: Vec<Head>,
+}
+
+/// One row of an arena.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    rows: &'a Rows,
+    cells: &'a [Cell],
+    head: &'a Head,
+}
+
+impl Rows {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    /// Forgets all rows and keeps their memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.cells.clear();
+        self.heads.clear();
+    }
+
+    /// The row of an index.
+    pub fn get(&self, at: usize) -> Option<Row<'_>> {
+        let head = self.heads.get(at)?;
+        let columns = self.cells.len() / self.heads.len().max(1);
+        Some(Row { rows: self, cells: self.cells.get(at * columns..(at + 1) * columns)?, head })
+    }
+
+    /// All rows.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Row<'_>> + ExactSizeIterator {
+        let columns = (self.cells.len() / self.heads.len().max(1)).max(1);
+        let cells = self.cells.chunks_exact(columns);
+        self.heads.iter().zip(cells).map(|(head, cells)| Row { rows: self, cells, head })
+    }
+
+    fn text(&self, cell: Cell) -> Option<&str> {
+        self.text.get(cell.start as usize..cell.end as usize)
+    }
+}
+
+impl<'a> Row<'a> {
+    /// Canonical text of a column, `None` for NULL.
+    pub fn get(&self, column: usize) -> Option<&'a str> {
+        self.rows.text(*self.cells.get(column)?)
+    }
+
+    /// Identity and order.
+    pub fn stamp(&self) -> Stamp<'a> {
+        let Head { record_id, row_hash, deleted, .. } = *self.head;
+        Stamp { record_id, row_hash, order: self.rows.text(self.head.order).unwrap_or_default(), deleted }
+    }
+
+    /// Byte offset of its record in the decompressed stream; the ordinal where the format has rows, not bytes.
+    pub fn position(&self) -> u64 {
+        self.head.position
+    }
+
+    /// The `_source` that a stamped row brought along.
+    pub fn source(&self) -> Option<&'a str> {
+        self.rows.text(self.head.source)
+    }
+
+    /// The ordered group that the contract's `groupBy` puts the row into.
+    pub fn group(&self, contract: &Contract, groups: u32) -> u32 {
+        ident::group(contract.group_by.iter().map(|i| self.get(*i)), groups)
+    }
+}
+
+/// A row being written at the end of an arena; dropped without `finish` it leaves no trace.
+pub(super) struct Draft<'a> {
+    rows: &'a mut Rows,
+    text_len: usize,
+    cells_len: usize,
+}
+
+impl<'a> Draft<'a> {
+    pub fn begin(rows: &'a mut Rows, columns: usize) -> Self {
+        let (text_len, cells_len) = (rows.text.len(), rows.cells.len());
+        rows.cells.resize(cells_len + columns, Cell::NULL);
+        Self { rows, text_len, cells_len }
+    }
+
+    /// Canonical text of a column, `None` for NULL.
+    pub fn get(&self, column: usize) -> Option<&str> {
+        self.rows.text(*self.rows.cells.get(self.cells_len + column)?)
+    }
+
+    /// Writes a text at the end of the arena; an error takes it back.
+    pub fn write<T, E>(&mut self, write: impl FnOnce(&mut String) -> Result<T, E>) -> Result<(Cell, T), E> {
+        let start = self.rows.text.len();
+        match write(&mut self.rows.text) {
+            Ok(told) => Ok((Cell { start: start as u32, end: self.rows.text.len() as u32 }, told)),
+            Err(error) => {
+                self.rows.text.truncate(start);
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes a text at the end of the arena.
+    pub fn append(&mut self, write: impl FnOnce(&mut String)) -> Cell {
+        let start = self.rows.text.len() as u32;
+        write(&mut self.rows.text);
+        Cell { start, end: self.rows.text.len() as u32 }
+    }
+
+    /// Keeps a text.
+    pub fn text(&mut self, text: &str) -> Cell {
+        self.append(|out| out.push_str(text))
+    }
+
+    /// Gives a column its text.
+    pub fn set(&mut self, column: usize, cell: Cell) {
+        if let Some(own) = self.rows.cells.get_mut(self.cells_len + column) {
+            *own = cell;
+        }
+    }
+
+    /// Keeps the row.
+    pub fn finish(mut self, position: u64, stamp: Finished) {
+        let Finished { record_id, row_hash, order, source, deleted } = stamp;
+        self.rows.heads.push(Head { position, record_id, row_hash, order, source, deleted });
+        (self.text_len, self.cells_len) = (self.rows.text.len(), self.rows.cells.len());
+    }
+}
+
+/// The stamps of a finished row, their texts in the arena.
+pub(super) struct Finished {
+    pub record_id: HexId,
+    pub row_hash: HexId,
+    pub order: Cell,
+    pub source: Cell,
+    pub deleted: bool,
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        self.rows.text.truncate(self.text_len);
+        self.rows.cells.truncate(self.cells_len);
+    }
+}

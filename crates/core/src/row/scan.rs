@@ -1,0 +1,450 @@
+//! One pass over a JSON record that is as it should be: its fields become spans, nothing is built. Whatever is not
+//! plainly right is left to `strict`, which is slower and says what is wrong; a property holds the two together.
+//! Knows field names and their slots, no types.
+
+use std::collections::HashMap;
+
+use super::fields::{Fields, Value};
+
+/// Nesting over which a value is left to `strict`.
+const MAX_DEPTH: u32 = 100;
+/// Fields without a slot that are compared with each other for keys that stand twice.
+const MAX_EXTRA: usize = 16;
+
+/// The fields that a record may have, by name.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    slots: HashMap<String, usize>,
+    /// By slot, as a record spells them: with quotes.
+    quoted: Vec<Vec<u8>>,
+    /// Slots whose value is kept as JSON, whatever it is.
+    keeps_json: Vec<bool>,
+}
+
+/// The order in which fields stood in the records so far: the next record most likely repeats it.
+#[derive(Debug, Default)]
+pub(crate) struct Hint(Vec<usize>);
+
+impl Names {
+    /// Names with their slots; the slots with a gap keep it.
+    pub fn new(names: impl IntoIterator<Item = (String, usize, bool)>) -> Self {
+        let mut own = Self::default();
+        for (name, slot, keeps_json) in names {
+            if own.quoted.len() <= slot {
+                own.quoted.resize(slot + 1, Vec::new());
+                own.keeps_json.resize(slot + 1, false);
+            }
+            // A name that JSON has to escape stands in no record as it is.
+            let plain = plain_len(name.as_bytes()).is_none();
+            own.quoted[slot] = if plain { format!("\"{name}\"").into_bytes() } else { Vec::new() };
+            own.keeps_json[slot] = keeps_json;
+            own.slots.insert(name, slot);
+        }
+        own
+    }
+
+    /// The slot of a name.
+    pub fn slot(&self, name: &str) -> Option<usize> {
+        self.slots.get(name).copied()
+    }
+
+    /// Whether a slot's value is kept as JSON.
+    pub fn keeps_json(&self, slot: usize) -> bool {
+        self.keeps_json.get(slot).copied().unwrap_or(false)
+    }
+
+    /// Number of slots.
+    pub fn count(&self) -> usize {
+        self.quoted.len()
+    }
+}
+
+/// Reads the object at the front of `bytes` into `fields` and tells its length; `None` if it is not plainly right
+/// or not all there. Whether the bytes are UTF-8 is not looked at.
+pub(crate) fn scan(bytes: &[u8], names: &Names, hint: &mut Hint, fields: &mut Fields) -> Option<usize> {
+    fields.clear(names.count());
+    hint.0.resize(names.count() + 1, 0);
+    let mut scan = Scan { bytes, at: 0 };
+    let mut extra: [(usize, usize); MAX_EXTRA] = [(0, 0); MAX_EXTRA];
+    let mut extra_count = 0;
+    scan.expect(b'{')?;
+    scan.blanks();
+    if scan.peek()? == b'}' {
+        return Some(scan.at + 1);
+    }
+    // Place in the hint: 0 before the first field, slot + 1 behind a slot.
+    let mut behind = 0;
+    loop {
+        let guess = hint.0.get(behind).copied().unwrap_or(0);
+        let slot = match names.quoted.get(guess) {
+            Some(name) if !name.is_empty() && scan.rest().starts_with(name) => {
+                scan.at += name.len();
+                Some(guess)
+            }
+            _ => {
+                let (start, end) = scan.key()?;
+                let name = std::str::from_utf8(bytes.get(start..end)?).ok()?;
+                let slot = names.slot(name);
+                match slot {
+                    Some(slot) => {
+                        if let Some(own) = hint.0.get_mut(behind) {
+                            *own = slot;
+                        }
+                    }
+                    None => {
+                        let known = extra.get(..extra_count)?;
+                        if known.iter().any(|(a, b)| bytes.get(*a..*b) == Some(name.as_bytes())) {
+                            return None;
+                        }
+                        *extra.get_mut(extra_count)? = (start, end);
+                        extra_count += 1;
+                        fields.add_extra(Fields::of_record(start, end));
+                    }
+                }
+                slot
+            }
+        };
+        scan.blanks();
+        scan.expect(b':')?;
+        scan.blanks();
+        match slot {
+            Some(slot) => {
+                let value = scan.value(names.keeps_json(slot), fields)?;
+                if !fields.set(slot, value) {
+                    return None;
+                }
+                behind = slot + 1;
+            }
+            None => scan.skip(0)?,
+        }
+        scan.blanks();
+        match scan.next()? {
+            b',' => scan.blanks(),
+            b'}' => return Some(scan.at),
+            _ => return None,
+        }
+    }
+}
+
+/// A place in JSON text. Every method answers `None` where the text is not plainly right.
+struct Scan<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Scan<'_> {
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        (self.next()? == byte).then_some(())
+    }
+
+    fn blanks(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    /// A key without escapes: its bytes between the quotes.
+    fn key(&mut self) -> Option<(usize, usize)> {
+        let (start, end, has_escapes) = self.string()?;
+        (!has_escapes).then_some((start, end))
+    }
+
+    /// A string: where its text begins and ends, and whether it has escapes.
+    fn string(&mut self) -> Option<(usize, usize, bool)> {
+        self.expect(b'"')?;
+        let start = self.at;
+        let mut has_escapes = false;
+        loop {
+            self.at += plain_len(self.rest())?;
+            match self.next()? {
+                b'"' => return Some((start, self.at - 1, has_escapes)),
+                b'\\' => {
+                    has_escapes = true;
+                    self.escape()?;
+                }
+                // A control character.
+                _ => return None,
+            }
+        }
+    }
+
+    /// What follows a backslash; whether surrogates are paired is not looked at.
+    fn escape(&mut self) -> Option<()> {
+        match self.next()? {
+            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
+            b'u' => {
+                let digits = self.bytes.get(self.at..self.at + 4)?;
+                self.at += 4;
+                digits.iter().all(u8::is_ascii_hexdigit).then_some(())
+            }
+            _ => None,
+        }
+    }
+
+    fn literal(&mut self, word: &[u8]) -> Option<()> {
+        self.rest().starts_with(word).then(|| self.at += word.len())
+    }
+
+    /// JSON's own grammar of numbers.
+    fn number(&mut self) -> Option<()> {
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        match self.next()? {
+            b'0' => {}
+            b'1'..=b'9' => self.digits(),
+            _ => return None,
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.next().filter(u8::is_ascii_digit)?;
+            self.digits();
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.next().filter(u8::is_ascii_digit)?;
+            self.digits();
+        }
+        // At the end of the bytes there may be more digits to come.
+        self.peek().map(|_| ())
+    }
+
+    fn digits(&mut self) {
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn value(&mut self, keeps_json: bool, fields: &mut Fields) -> Option<Value> {
+        let start = self.at;
+        match self.peek()? {
+            b'n' => self.literal(b"null").map(|()| Value::Null),
+            _ if keeps_json => {
+                self.skip(0)?;
+                Some(Value::Nested(Fields::of_record(start, self.at)))
+            }
+            b'"' => self.text(fields),
+            b't' => self.literal(b"true").map(|()| Value::Bool(true)),
+            b'f' => self.literal(b"false").map(|()| Value::Bool(false)),
+            b'{' | b'[' => {
+                self.skip(0)?;
+                Some(Value::Nested(Fields::of_record(start, self.at)))
+            }
+            _ => {
+                self.number()?;
+                Some(Value::Number(Fields::of_record(start, self.at)))
+            }
+        }
+    }
+
+    fn text(&mut self, fields: &mut Fields) -> Option<Value> {
+        let (start, end, has_escapes) = self.string()?;
+        if !has_escapes {
+            return Some(Value::Text(Fields::of_record(start, end)));
+        }
+        // With its quotes; lone surrogates are an error.
+        let text: String = serde_json::from_slice(self.bytes.get(start - 1..end + 1)?).ok()?;
+        Some(Value::Text(fields.of_scratch(|scratch| scratch.push_str(&text))))
+    }
+
+    /// Steps over a value of any kind.
+    fn skip(&mut self, depth: u32) -> Option<()> {
+        match self.peek()? {
+            b'"' => self.string().map(|_| ()),
+            b't' => self.literal(b"true"),
+            b'f' => self.literal(b"false"),
+            b'n' => self.literal(b"null"),
+            b'{' if depth < MAX_DEPTH => self.members(b'}', depth),
+            b'[' if depth < MAX_DEPTH => self.members(b']', depth),
+            b'{' | b'[' => None,
+            _ => self.number(),
+        }
+    }
+
+    fn members(&mut self, close: u8, depth: u32) -> Option<()> {
+        self.at += 1;
+        self.blanks();
+        if self.peek()? == close {
+            self.at += 1;
+            return Some(());
+        }
+        loop {
+            if close == b'}' {
+                self.string()?;
+                self.blanks();
+                self.expect(b':')?;
+                self.blanks();
+            }
+            self.skip(depth + 1)?;
+            self.blanks();
+            match self.next()? {
+                b',' => self.blanks(),
+                byte if byte == close => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+}
+
+/// Bytes before the first quote, backslash or control character, eight at a time; `None` if there is none.
+pub(super) fn plain_len(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let mut at = 0;
+    while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let word = u64::from_le_bytes(*eight);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let found = zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | control;
+        if found != 0 {
+            // The lowest bit set is exact: a borrow only comes from a byte that was found.
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let rest = bytes.get(at..)?;
+    rest.iter().position(|byte| matches!(byte, b'"' | b'\\') || *byte < 0x20).map(|step| at + step)
+}
+
+/// Appends nested JSON without insignificant white space and with everything else untouched; `None`, with `out` as
+/// it was, where it is not plainly what Redshift takes: then `strict` decides.
+pub(crate) fn compact(nested: &str, out: &mut String) -> Option<()> {
+    let start = out.len();
+    let mut compact = Compact { scan: Scan { bytes: nested.as_bytes(), at: 0 }, nested, kept: 0, out };
+    let done = compact.value(0).filter(|()| compact.scan.at == nested.len());
+    match done {
+        Some(()) => {
+            compact.keep();
+            Some(())
+        }
+        None => {
+            out.truncate(start);
+            None
+        }
+    }
+}
+
+struct Compact<'a, 'o> {
+    scan: Scan<'a>,
+    nested: &'a str,
+    /// Up to where the text was appended already.
+    kept: usize,
+    out: &'o mut String,
+}
+
+/// Members of one object whose keys are compared with each other.
+const MAX_MEMBERS: usize = 24;
+
+impl Compact<'_, '_> {
+    /// Appends what was stepped over since the last blank.
+    fn keep(&mut self) {
+        self.out.push_str(self.nested.get(self.kept..self.scan.at).unwrap_or_default());
+        self.kept = self.scan.at;
+    }
+
+    fn blanks(&mut self) {
+        if let Some(b' ' | b'\t' | b'\n' | b'\r') = self.scan.peek() {
+            self.keep();
+            self.scan.blanks();
+            self.kept = self.scan.at;
+        }
+    }
+
+    fn value(&mut self, depth: u32) -> Option<()> {
+        match self.scan.peek()? {
+            b'"' => self.string().map(|_| ()),
+            b'{' if depth < MAX_DEPTH => self.object(depth),
+            b'[' if depth < MAX_DEPTH => self.array(depth),
+            b't' => self.scan.literal(b"true"),
+            b'f' => self.scan.literal(b"false"),
+            b'n' => self.scan.literal(b"null"),
+            b'{' | b'[' => None,
+            _ => self.number(),
+        }
+    }
+
+    /// Without an exponent and not long, so that no float is out of range.
+    fn number(&mut self) -> Option<()> {
+        let start = self.scan.at;
+        // A number that is the whole text ends with it.
+        let ended = self.scan.number().is_some() || self.scan.at == self.nested.len();
+        let digits = self.nested.get(start..self.scan.at)?;
+        let plain = digits.len() < 300 && digits.bytes().all(|byte| !matches!(byte, b'e' | b'E'));
+        (ended && plain && digits.ends_with(|c: char| c.is_ascii_digit())).then_some(())
+    }
+
+    /// Escapes by number may be NUL or half a character.
+    fn string(&mut self) -> Option<&str> {
+        let (start, end, has_escapes) = self.scan.string()?;
+        let text = self.nested.get(start..end)?;
+        (!has_escapes || !text.contains("\\u")).then_some(text)
+    }
+
+    fn array(&mut self, depth: u32) -> Option<()> {
+        self.scan.at += 1;
+        self.blanks();
+        if self.scan.peek()? == b']' {
+            self.scan.at += 1;
+            return Some(());
+        }
+        loop {
+            self.value(depth + 1)?;
+            self.blanks();
+            match self.scan.next()? {
+                b',' => self.blanks(),
+                b']' => return Some(()),
+                _ => return None,
+            }
+        }
+    }
+
+    fn object(&mut self, depth: u32) -> Option<()> {
+        self.scan.at += 1;
+        self.blanks();
+        if self.scan.peek()? == b'}' {
+            self.scan.at += 1;
+            return Some(());
+        }
+        let mut keys: [(usize, usize); MAX_MEMBERS] = [(0, 0); MAX_MEMBERS];
+        for count in 0..MAX_MEMBERS {
+            let (start, end) = self.scan.key()?;
+            let key = self.nested.get(start..end)?;
+            if keys.get(..count)?.iter().any(|(a, b)| self.nested.get(*a..*b) == Some(key)) {
+                return None;
+            }
+            *keys.get_mut(count)? = (start, end);
+            self.blanks();
+            self.scan.expect(b':')?;
+            self.blanks();
+            self.value(depth + 1)?;
+            self.blanks();
+            match self.scan.next()? {
+                b',' => self.blanks(),
+                b'}' => return Some(()),
+                _ => return None,
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+#[path = "scan_tests.rs"]
+mod tests;
