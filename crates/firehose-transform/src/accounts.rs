@@ -32,6 +32,12 @@ impl Account {
         Self { dataset: dataset.to_owned(), ..Self::default() }
     }
 
+    /// Counts a record that was answered with so many rows.
+    pub fn accept(&mut self, rows: usize) {
+        self.accepted += 1;
+        self.rows += rows as u64;
+    }
+
     /// Counts a failed record with the rules that it broke.
     pub fn reject(&mut self, rules: impl IntoIterator<Item = Rule>) {
         self.rejected += 1;

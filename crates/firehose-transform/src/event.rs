@@ -116,6 +116,11 @@ impl Batch {
         self.entries.is_empty()
     }
 
+    /// Bytes of all data.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The records in their order.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
         self.entries.iter().map(|entry| self.record(entry))

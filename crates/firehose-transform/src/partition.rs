@@ -4,8 +4,6 @@
 use penstock_core::contract::{Contract, PhysicalType};
 use penstock_core::row::Row;
 
-use crate::sink::push_json;
-
 /// What Hive reads as NULL.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 /// Keys that every row has; a column of that name is not told a second time.
@@ -109,6 +107,7 @@ pub fn day_of_ms(ms: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::push_json;
 
     fn escaped(value: &str) -> String {
         let mut out = String::new();

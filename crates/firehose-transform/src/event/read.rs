@@ -126,7 +126,7 @@ impl<'de> Visitor<'de> for OneRecord<'_> {
         f.write_str("a record")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut entry = Entry::default();
         let mut id = None;
         while let Some(Name(name)) = map.next_key()? {
