@@ -70,8 +70,8 @@ impl Answer {
         if self.json.len() > HEAD.len() {
             self.json.push(',');
         }
-        let len = ID.len() + id_len + outcome.len();
-        let fits = self.json.len() + len + self.reserved + TAIL.len() <= self.max_bytes;
+        let len = self.json.len() + ID.len() + id_len + outcome.len() + self.reserved + TAIL.len();
+        let fits = len <= self.max_bytes || outcome.len() <= FAILED.len();
         self.json.push_str(ID);
         push_json(id, &mut self.json);
         if fits {
