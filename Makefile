@@ -43,6 +43,12 @@ $(VENV)/checkov/installed: requirements-checkov.txt | $(VENV)/installed
 	@$(VENV)/checkov/bin/python -m pip check --quiet
 	@touch $@
 
+$(VENV)/bench/installed: requirements-bench.txt | $(VENV)/installed
+	@$(PYTHON) -m venv $(VENV)/bench
+	@$(VENV)/bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-bench.txt
+	@$(VENV)/bench/bin/python -m pip check --quiet
+	@touch $@
+
 .PHONY: build
 build: ## build every function and tool
 	cargo build $(CARGO_FLAGS) --bins --examples
@@ -127,6 +133,12 @@ audit: setup ## known vulnerabilities of the crates (fetches the advisory databa
 test: setup build ## all tests, on the local cloud and a real PostgreSQL; ends with the counts
 	export POSTGRES_BIN_DIR; POSTGRES_BIN_DIR="$$($(VENV)/bin/python tests/python/postgres_bin_dir.py)"; \
 	  $(VENV)/bin/python tests/python/count_tests.py cargo test $(CARGO_FLAGS) --no-fail-fast
+
+# As it is released, and no machine's numbers: ratios of one run.
+.PHONY: bench
+bench: $(VENV)/bench/installed ## speed, memory and cold start beside peers [ARGS='--only ingest' (firehose, memory) --quick]
+	cargo build --release --locked -p firehose-transform -p penstock-bench
+	@$(or $(CARGO_TARGET_DIR),target)/release/penstock-bench $(ARGS)
 
 .PHONY: clean
 clean: ## remove what was built and installed

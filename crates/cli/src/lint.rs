@@ -1,5 +1,7 @@
 //! What in a contract is legal and yet cannot work, or is rarely meant. Says nothing about syntax: that is core's.
 
+mod rules;
+
 use penstock_core::contract::{Column, Contract, ContractError, Overflow, Template};
 use penstock_core::sql::{self, Ident, SERVICE_SCHEMA};
 
@@ -25,6 +27,7 @@ pub fn look(contract: &Contract) -> Findings {
              rejects"
         ));
     }
+    found.notes.extend(contract.columns.iter().flat_map(rules::look));
     location(contract, &mut found);
     found
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::contract::{ContractError, Format};
 use crate::decode::{Broken, Inflate, JsonFramer, Limits};
 use crate::reject::{Reject, Violation};
-use crate::row::{Accepted, Checker, Origin, Place, Rows, Session};
+use crate::row::{Accepted, Checker, Origin, Place, Rows, Session, Warnings};
 
 /// Rows and rejects of one object, since it was last cleared. `read` counts both.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Batch {
     pub read: u64,
     /// Fields that the contract does not name and that were left out.
     pub extra_fields: u64,
+    /// Rows that break rules which only warn, and texts that were cut or emptied.
+    pub warnings: Warnings,
 }
 
 impl Batch {
@@ -27,6 +29,7 @@ impl Batch {
         self.rows.clear();
         self.rejects.clear();
         (self.read, self.extra_fields) = (0, 0);
+        self.warnings = Warnings::default();
     }
 }
 
@@ -126,6 +129,7 @@ impl Records {
                 }),
             }
         }
+        batch.warnings.append(session.warnings());
         Ok(())
     }
 }

@@ -133,8 +133,64 @@ fn what_has_no_effect_is_a_note() {
     assert!(run.out.contains("    note: not built yet: schema[0] penstock.keepHistory"), "{}", run.out);
     let run = one(&[("classification: restricted", "unique: true")]);
     assert_eq!(run.code, 0);
-    let note = "    note: not enforced: schema[0].properties[1]: unique is not checked in flight (column account_id)";
+    let note = "    note: not checked in flight: schema[0].properties[1]: unique is held only among the rows that are \
+        read together: ask the warehouse about all (column account_id)";
     assert!(run.out.contains(note), "{}", run.out);
+}
+
+#[test]
+fn what_cannot_be_checked_in_flight_is_listed_with_the_reason() {
+    let quality = "        quality:\n          - metric: nullValues\n            mustBeLessThan: 5\n            unit: percent\n          \
+        - type: text\n            description: d\n          - metric: nullValues\n            mustBe: 0\n";
+    let run = one(&[("        classification: restricted\n", quality)]);
+    assert_eq!(run.code, 0, "{}", run.out);
+    for (i, why) in [(0, "a limit other than none is about all rows"), (1, "is a text for people")] {
+        let note = format!("    note: not checked in flight: schema[0].properties[1].quality[{i}]: {why}");
+        assert!(run.out.contains(&note), "{note}: {}", run.out);
+    }
+    assert!(run.out.ends_with("1 contract checked: all can be used, 2 notes\n"), "{}", run.out);
+}
+
+#[test]
+fn formats_and_quality_rules_that_cannot_be_used_are_errors() {
+    let run = one(&[(
+        "        physicalType: timestamptz\n",
+        "        physicalType: timestamptz\n        logicalTypeOptions:\n          format: YYYY-MM-dd\n",
+    )]);
+    let told = "schema[0].properties[4].logicalTypeOptions.format: \"YYYY-MM-dd\" YYYY counts weeks";
+    assert!(run.code == 1 && run.out.contains(told), "{}", run.out);
+    let quality = "        quality:\n          - metric: nullValues\n            mustBe: none\n";
+    let run = one(&[("        classification: restricted\n", quality)]);
+    let told = "schema[0].properties[1].quality[0].mustBe: must be a number (column account_id)";
+    assert!(run.code == 1 && run.out.contains(told), "{}", run.out);
+}
+
+#[test]
+fn rules_that_no_value_can_keep_are_notes() {
+    for (options, told) in [
+        ("{minLength: 5, maxLength: 4}", "minLength 5 is above maxLength 4"),
+        ("{minLength: 35}", "minLength 35 is more than varchar(34) has bytes"),
+        ("{maxLength: 35}", "maxLength 35 is more than varchar(34) has bytes"),
+    ] {
+        let run = one(&[(
+            "        classification: restricted\n",
+            &format!("        logicalTypeOptions: {options}\n"),
+        )]);
+        let told = format!("    note: column account_id: {told}");
+        assert!(run.code == 0 && run.out.contains(&told), "{told}: {}", run.out);
+    }
+    for (options, told) in [
+        ("{minimum: 2, maximum: 1.5}", "no value lies between its minimum 2 and its maximum 1.5"),
+        ("{minimum: 2, exclusiveMaximum: 2}", "no value lies between"),
+    ] {
+        let physical = "        physicalType: numeric(18,2)\n";
+        let run = one(&[(physical, &format!("{physical}        logicalTypeOptions: {options}\n"))]);
+        let told = format!("    note: column amount: {told}");
+        assert!(run.code == 0 && run.out.contains(&told), "{told}: {}", run.out);
+    }
+    let empty = "        quality:\n          - metric: invalidValues\n            mustBe: 0\n            arguments: {validValues: []}\n";
+    let run = one(&[("        classification: restricted\n", empty)]);
+    assert!(run.out.contains("column account_id: validValues is empty"), "{}", run.out);
 }
 
 #[test]

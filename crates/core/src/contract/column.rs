@@ -1,16 +1,12 @@
 //! One column of a dataset: source field, warehouse column, type, and the rules on its value.
 //! Does not apply the rules; `row` does.
 
-use std::cmp::Ordering;
-
-use serde_json::Value;
-
 use super::custom::Custom;
-use super::odcs::{Property, Quality};
+use super::odcs::Property;
+use super::quality::{self, Check, RowRule, Severity};
+use super::rules::{Typed, ValueRules};
 use super::types::{LogicalType, PhysicalType};
 use super::{ContractError, Notes};
-use crate::row::number::{Decimal, Multiple};
-use crate::row::text_format::TextFormat;
 use crate::sql::Ident;
 
 /// What happens to a text that is longer than its column.
@@ -38,6 +34,8 @@ pub struct Column {
     pub logical: Option<LogicalType>,
     /// NULL or a missing field rejects the record.
     pub required: bool,
+    /// No two rows may have the same value; held in flight among the rows that are seen together.
+    pub unique: Option<Severity>,
     /// 1-based place in the primary key.
     pub key_position: Option<u32>,
     /// 1-based place among the partition columns.
@@ -54,85 +52,43 @@ pub struct Column {
     pub rules: ValueRules,
 }
 
-/// Rules on one value, as declared; patterns are compiled when the dataset is first used.
-#[derive(Debug, Clone, Default)]
-pub struct ValueRules {
-    /// Fewest characters.
-    pub min_length: Option<u64>,
-    /// Most characters (bytes are limited by the type).
-    pub max_length: Option<u64>,
-    /// Patterns that must all match.
-    pub patterns: Vec<String>,
-    /// Values allowed, if any are named.
-    pub valid_values: Option<Vec<String>>,
-    /// Lower bound and whether the bound itself is allowed.
-    pub minimum: Option<(Decimal, Inclusive)>,
-    /// Upper bound and whether the bound itself is allowed.
-    pub maximum: Option<(Decimal, Inclusive)>,
-    /// What a number must be a whole multiple of.
-    pub multiple_of: Option<Multiple>,
-    /// The form of a text.
-    pub format: Option<TextFormat>,
-    /// Fewest items of an array.
-    pub min_items: Option<u64>,
-    /// Most items of an array.
-    pub max_items: Option<u64>,
-}
-
-/// Whether a bound itself is allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Inclusive {
-    /// The bound is a valid value.
-    Yes,
-    /// Only values beyond the bound are valid.
-    No,
-}
-
 impl Column {
-    pub(super) fn read(path: &str, property: &Property, notes: &mut Notes) -> Result<Self, ContractError> {
+    /// Reads a column; its quality rules on whole records go to `row_rules`.
+    pub(super) fn read(
+        path: &str,
+        property: &Property,
+        row_rules: &mut Vec<RowRule>,
+        notes: &mut Notes,
+    ) -> Result<Self, ContractError> {
         let at = |reason: String| ContractError::at(path, reason);
         let ty = physical_type(path, property)?;
         let physical_name = property.physical_name.as_deref().unwrap_or(&property.name);
         let physical = Ident::new(physical_name).map_err(|error| at(error.to_string()))?;
-        let mut custom = Custom::read(path, &property.custom_properties)?;
-        let overflow = custom
-            .choice(
-                "overflow",
-                &[("reject", Overflow::Reject), ("truncate", Overflow::Truncate), ("null", Overflow::Null)],
-            )?
-            .unwrap_or_default();
-        custom.finish()?;
+        let overflow = overflow(path, property)?;
         let key_position = position(path, "primaryKey", property.primary_key, property.primary_key_position)?;
         if key_position.is_some() {
             usable_in_key(ty, overflow).map_err(at)?;
         }
         let partition_position =
             position(path, "partitioned", property.partitioned, property.partition_key_position)?;
-        if property.unique && key_position.is_none() {
-            notes.not_enforced(path, "unique is not checked in flight");
-        }
-        if let Some(word) = property.classification.as_deref().filter(|word| !is_usual(word)) {
-            notes.not_enforced(
-                path,
-                &format!("classification {word:?} masks nothing: restricted and confidential do"),
-            );
-        }
-        if !property.properties.is_empty() || property.items.is_some() {
-            notes.not_enforced(path, "members of objects and arrays are described, not checked in flight");
-        }
+        note_unheld(path, property, notes);
+        let typed = Typed { ty, logical: property.logical_type };
+        let mut rules = ValueRules::read(path, &property.logical_type_options, typed, notes)?;
+        let of_quality = quality_rules(path, property, &mut rules, row_rules, notes)?;
         Ok(Self {
             name: property.name.clone(),
             physical,
             ty,
             logical: property.logical_type,
             required: property.required || key_position.is_some(),
+            unique: of_quality.max(property.unique.then_some(Severity::Error)),
             key_position,
             partition_position,
             masked: property.classification.as_deref().is_some_and(is_masked),
             derived: property.transform_logic.clone(),
             derived_from: property.transform_source_objects.clone(),
             overflow,
-            rules: ValueRules::read(path, property, ty, notes)?,
+            rules,
         })
     }
 }
@@ -141,6 +97,58 @@ impl Column {
     /// Whether the column keeps any JSON value as it is, texts and numbers included.
     pub(crate) fn keeps_json(&self) -> bool {
         self.ty == PhysicalType::Super
+    }
+}
+
+fn overflow(path: &str, property: &Property) -> Result<Overflow, ContractError> {
+    let choices = [("reject", Overflow::Reject), ("truncate", Overflow::Truncate), ("null", Overflow::Null)];
+    let mut custom = Custom::read(path, &property.custom_properties)?;
+    let overflow = custom.choice("overflow", &choices)?.unwrap_or_default();
+    custom.finish()?;
+    Ok(overflow)
+}
+
+/// Adds a column's quality rules to where they are held; gives whether its values must be unique.
+fn quality_rules(
+    path: &str,
+    property: &Property,
+    rules: &mut ValueRules,
+    row_rules: &mut Vec<RowRule>,
+    notes: &mut Notes,
+) -> Result<Option<Severity>, ContractError> {
+    let mut unique = None;
+    for (i, own) in property.quality.iter().enumerate() {
+        let path = format!("{path}.quality[{i}]");
+        match quality::read(&path, own, notes)? {
+            None => {}
+            Some((Check::Duplicates(others), severity)) if others.is_empty() => {
+                unique = unique.max(Some(severity));
+            }
+            Some((Check::Duplicates(_), _)) => {
+                let path = format!("{path}.arguments.properties");
+                return Err(ContractError::at(
+                    &path,
+                    "belongs to a rule of the schema, not of a column".into(),
+                ));
+            }
+            Some((Check::Row(cel), severity)) => row_rules.push(RowRule::new(&path, own, cel, severity)),
+            Some((check, severity)) => rules.add(check, severity),
+        }
+    }
+    Ok(unique)
+}
+
+/// What a column says and nobody holds it to.
+fn note_unheld(path: &str, property: &Property, notes: &mut Notes) {
+    if let Some(word) = property.classification.as_deref().filter(|word| !is_usual(word)) {
+        let what = format!("classification {word:?} masks nothing: restricted and confidential do");
+        notes.not_enforced(path, &what);
+    }
+    if !property.properties.is_empty() || property.items.is_some() {
+        notes.not_in_flight(
+            path,
+            "members of objects and items of arrays are described, not checked one by one",
+        );
     }
 }
 
@@ -198,129 +206,4 @@ fn position(path: &str, name: &str, flag: bool, at: Option<i64>) -> Result<Optio
             })
         }
     }
-}
-
-impl ValueRules {
-    fn read(
-        path: &str,
-        property: &Property,
-        ty: PhysicalType,
-        notes: &mut Notes,
-    ) -> Result<Self, ContractError> {
-        let mut rules = Self::default();
-        for (name, value) in &property.logical_type_options {
-            rules.option(path, name, value, ty, notes)?;
-        }
-        for (i, quality) in property.quality.iter().enumerate() {
-            rules.quality(&format!("{path}.quality[{i}]"), quality, notes)?;
-        }
-        Ok(rules)
-    }
-
-    fn option(
-        &mut self,
-        path: &str,
-        name: &str,
-        value: &Value,
-        ty: PhysicalType,
-        notes: &mut Notes,
-    ) -> Result<(), ContractError> {
-        let path = format!("{path}.logicalTypeOptions.{name}");
-        let bound = |inclusive| decimal(&path, value).map(|own| (own, inclusive));
-        match name {
-            "minLength" => self.min_length = Some(whole(&path, value)?),
-            "maxLength" => self.max_length = Some(whole(&path, value)?),
-            "pattern" => self.patterns.push(text(&path, value)?.to_owned()),
-            "minimum" if ty.is_number() => {
-                tighten(&mut self.minimum, bound(Inclusive::Yes)?, Ordering::Greater)
-            }
-            "exclusiveMinimum" if ty.is_number() => {
-                tighten(&mut self.minimum, bound(Inclusive::No)?, Ordering::Greater)
-            }
-            "maximum" if ty.is_number() => tighten(&mut self.maximum, bound(Inclusive::Yes)?, Ordering::Less),
-            "exclusiveMaximum" if ty.is_number() => {
-                tighten(&mut self.maximum, bound(Inclusive::No)?, Ordering::Less)
-            }
-            "multipleOf" if ty.is_number() => self.multiple_of = Some(multiple(&path, value)?),
-            "minItems" if ty == PhysicalType::Super => self.min_items = Some(whole(&path, value)?),
-            "maxItems" if ty == PhysicalType::Super => self.max_items = Some(whole(&path, value)?),
-            "format" if matches!(ty, PhysicalType::Varchar(_) | PhysicalType::Char(_)) => {
-                self.format = TextFormat::of(text(&path, value)?);
-                if self.format.is_none() {
-                    notes.not_enforced(&path, "is not checked: only uuid, email, uri, ipv4 and ipv6 are");
-                }
-            }
-            _ => notes.not_built(&path, "is not checked yet"),
-        }
-        Ok(())
-    }
-
-    /// `metric: invalidValues` with `mustBe: 0` names what each value must be; other rules are noted.
-    fn quality(&mut self, path: &str, rule: &Quality, notes: &mut Notes) -> Result<(), ContractError> {
-        let library = rule.kind.as_deref().is_none_or(|kind| kind == "library");
-        let none_allowed = rule.must_be.as_ref().and_then(Value::as_f64) == Some(0.0);
-        let error = rule.severity.as_deref().is_none_or(|severity| severity == "error");
-        if !(library && none_allowed && error && rule.metric.as_deref() == Some("invalidValues")) {
-            notes.not_built(path, "is not checked yet");
-            return Ok(());
-        }
-        for (name, value) in &rule.arguments {
-            let path = format!("{path}.arguments.{name}");
-            match (name.as_str(), value) {
-                ("validValues", Value::Array(values)) => {
-                    let own =
-                        values.iter().map(scalar_text).collect::<Option<Vec<_>>>().ok_or_else(|| {
-                            ContractError::at(&path, "must be a list of texts, numbers or booleans".into())
-                        })?;
-                    self.valid_values = Some(own);
-                }
-                ("pattern", value) => self.patterns.push(text(&path, value)?.to_owned()),
-                _ => notes.not_built(&path, "is not checked yet"),
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Of an inclusive and an exclusive bound the one that allows less is kept.
-fn tighten(kept: &mut Option<(Decimal, Inclusive)>, new: (Decimal, Inclusive), side: Ordering) {
-    let is_tighter =
-        kept.as_ref().is_none_or(|(old, _)| match old.compare(new.0.as_str()).map(Ordering::reverse) {
-            Some(Ordering::Equal) => new.1 == Inclusive::No,
-            order => order == Some(side),
-        });
-    if is_tighter {
-        *kept = Some(new);
-    }
-}
-
-fn scalar_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        _ => None,
-    }
-}
-
-fn text<'a>(path: &str, value: &'a Value) -> Result<&'a str, ContractError> {
-    value.as_str().ok_or_else(|| ContractError::at(path, "must be a text".into()))
-}
-
-fn whole(path: &str, value: &Value) -> Result<u64, ContractError> {
-    value.as_u64().ok_or_else(|| ContractError::at(path, "must be a whole number".into()))
-}
-
-fn multiple(path: &str, value: &Value) -> Result<Multiple, ContractError> {
-    let number = decimal(path, value)?;
-    Multiple::parse(number.as_str())
-        .ok_or_else(|| ContractError::at(path, "must be a number above 0 of at most 36 digits".into()))
-}
-
-fn decimal(path: &str, value: &Value) -> Result<Decimal, ContractError> {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    Decimal::parse(&text).ok_or_else(|| ContractError::at(path, "must be a number".into()))
 }

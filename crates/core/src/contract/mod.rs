@@ -5,6 +5,8 @@ mod column;
 mod custom;
 mod location;
 mod odcs;
+mod quality;
+mod rules;
 mod schema;
 mod servers;
 mod set;
@@ -13,8 +15,10 @@ mod types;
 
 use std::fmt;
 
-pub use column::{Column, Inclusive, Overflow, ValueRules};
+pub use column::{Column, Overflow};
 pub use location::{Glob, GlobError};
+pub use quality::{RowRule, Severity};
+pub use rules::{Bound, Inclusive, MissingValues, ValueRules};
 pub use schema::{ExtraColumns, TableOptions};
 pub use servers::{Delimiter, Format, QueueServer, S3Server, StreamServer, WarehouseServer};
 pub use set::{ContractSet, SetError};
@@ -42,6 +46,10 @@ pub struct Contract {
     pub group_by: Vec<usize>,
     /// Indices of the partition columns in order.
     pub partitions: Vec<usize>,
+    /// Columns, by index, whose values together no two rows may share.
+    pub unique_together: Vec<(Vec<usize>, Severity)>,
+    /// Rules on whole records.
+    pub row_rules: Vec<RowRule>,
     /// Everything else that the schema's custom properties say.
     pub table_options: TableOptions,
     /// Where objects come from.
@@ -149,6 +157,11 @@ impl Notes {
         self.0.push(format!("not built yet: {path} {what}"));
     }
 
+    /// A rule of the standard that no single record can tell.
+    fn not_in_flight(&mut self, path: &str, why: &str) {
+        self.0.push(format!("not checked in flight: {path}: {why}"));
+    }
+
     fn not_enforced(&mut self, path: &str, what: &str) {
         self.0.push(format!("not enforced: {path}: {what}"));
     }
@@ -160,6 +173,10 @@ impl Notes {
 }
 
 #[cfg(test)]
+mod quality_tests;
+#[cfg(test)]
 mod refusal_tests;
+#[cfg(test)]
+mod rules_tests;
 #[cfg(test)]
 mod tests;

@@ -88,14 +88,27 @@ pub(super) struct Property {
     pub custom_properties: Vec<CustomProperty>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(super) struct Quality {
+    pub id: Option<String>,
+    pub name: Option<String>,
+    pub description: Option<String>,
     #[serde(rename = "type")]
     pub kind: Option<String>,
     pub metric: Option<String>,
+    pub rule: Option<String>,
     pub severity: Option<String>,
-    #[serde(default)]
+    pub unit: Option<String>,
+    pub engine: Option<String>,
+    pub implementation: Option<Value>,
     pub arguments: serde_json::Map<String, Value>,
     pub must_be: Option<Value>,
+    pub must_not_be: Option<Value>,
+    pub must_be_greater_than: Option<Value>,
+    pub must_be_greater_or_equal_to: Option<Value>,
+    pub must_be_less_than: Option<Value>,
+    pub must_be_less_or_equal_to: Option<Value>,
+    pub must_be_between: Option<Value>,
+    pub must_not_be_between: Option<Value>,
 }

@@ -4,6 +4,7 @@
 use super::column::Column;
 use super::custom::Custom;
 use super::odcs::SchemaObject;
+use super::quality::{self, Check, RowRule, Severity};
 use super::servers::Servers;
 use super::types::PhysicalType;
 use super::{Contract, ContractError, Notes};
@@ -46,21 +47,17 @@ pub(super) fn read(
     let table = Ident::new(object.physical_name.as_deref().unwrap_or(&object.name))
         .map_err(|error| ContractError::at(PATH, error.to_string()))?;
     let dataset = dataset_name(&object.name)?;
-    let columns = columns(object, &mut notes)?;
-    for i in 0..object.quality.len() {
-        notes.not_built(&format!("{PATH}.quality[{i}]"), "is not checked yet");
-    }
+    let mut row_rules = Vec::new();
+    let mut columns = columns(object, &mut row_rules, &mut notes)?;
+    let unique_together = quality_rules(object, &columns, &mut row_rules, &mut notes)?;
+    let key = positions(&columns, "primaryKey", |column| column.key_position)?;
+    note_unique(&mut columns, &key, &unique_together, &mut notes);
     let mut custom = Custom::read(PATH, &object.custom_properties)?;
     let names = Names(&columns);
-    let key = positions(&columns, "primaryKey", |column| column.key_position)?;
     let order_by = custom.text("orderBy")?.map(|name| names.order_by(name)).transpose()?;
     let group_by = group_by(&mut custom, &names, &key)?;
-    if let Some(own) = custom.texts("partitionBy")? {
-        names.all("partitionBy", &own)?;
-        notes.not_built(PATH, "penstock.partitionBy");
-    }
     let table_options = table_options(&mut custom, &names)?;
-    later(&mut custom, &mut notes)?;
+    later(&mut custom, &names, &mut notes)?;
     custom.finish()?;
     let partitions = positions(&columns, "partitioned", |column| column.partition_position)?;
     Ok(Contract {
@@ -71,6 +68,8 @@ pub(super) fn read(
         order_by,
         group_by,
         partitions,
+        unique_together,
+        row_rules,
         table_options,
         columns,
         s3: servers.s3,
@@ -108,11 +107,15 @@ fn dataset_name(name: &str) -> Result<String, ContractError> {
     }
 }
 
-fn columns(object: &SchemaObject, notes: &mut Notes) -> Result<Vec<Column>, ContractError> {
+fn columns(
+    object: &SchemaObject,
+    row_rules: &mut Vec<RowRule>,
+    notes: &mut Notes,
+) -> Result<Vec<Column>, ContractError> {
     let mut columns: Vec<Column> = Vec::with_capacity(object.properties.len());
     for (i, property) in object.properties.iter().enumerate() {
         let path = format!("{PATH}.properties[{i}]");
-        let column = Column::read(&path, property, notes)?;
+        let column = Column::read(&path, property, row_rules, notes)?;
         let clash = columns.iter().find(|own| own.physical == column.physical || own.name == column.name);
         if let Some(own) = clash {
             return Err(ContractError::at(
@@ -126,6 +129,59 @@ fn columns(object: &SchemaObject, notes: &mut Notes) -> Result<Vec<Column>, Cont
         return Err(ContractError::at(&format!("{PATH}.properties"), "a dataset needs columns".into()));
     }
     Ok(columns)
+}
+
+/// The schema's own quality rules; gives the columns that are unique together.
+fn quality_rules(
+    object: &SchemaObject,
+    columns: &[Column],
+    row_rules: &mut Vec<RowRule>,
+    notes: &mut Notes,
+) -> Result<Vec<(Vec<usize>, Severity)>, ContractError> {
+    let mut unique = Vec::new();
+    for (i, own) in object.quality.iter().enumerate() {
+        let path = format!("{PATH}.quality[{i}]");
+        match quality::read(&path, own, notes)? {
+            None => {}
+            Some((Check::Row(cel), severity)) => row_rules.push(RowRule::new(&path, own, cel, severity)),
+            Some((Check::Duplicates(names), severity)) if !names.is_empty() => {
+                let path = format!("{path}.arguments.properties");
+                let column = |name: &String| {
+                    let is_named = |own: &Column| own.name == *name || own.physical.as_str() == name;
+                    let found = columns.iter().position(is_named);
+                    found.ok_or_else(|| ContractError::at(&path, format!("names no column: {name:?}")))
+                };
+                unique.push((names.iter().map(column).collect::<Result<_, _>>()?, severity));
+            }
+            Some((Check::Duplicates(_), _)) => notes.not_in_flight(&path, "names no arguments.properties"),
+            Some(_) => notes.not_in_flight(&path, "names no column: it belongs to a property's quality"),
+        }
+    }
+    Ok(unique)
+}
+
+/// The merge keeps one row a key, so the sole key column needs no further rule; others are only held among rows that
+/// are seen together, which is told.
+fn note_unique(
+    columns: &mut [Column],
+    key: &[usize],
+    together: &[(Vec<usize>, Severity)],
+    notes: &mut Notes,
+) {
+    const WHY: &str = "is held only among the rows that are read together: ask the warehouse about all";
+    if let [sole] = key
+        && let Some(column) = columns.get_mut(*sole)
+    {
+        column.unique = None;
+    }
+    for (i, _) in columns.iter().enumerate().filter(|(_, column)| column.unique.is_some()) {
+        notes.not_in_flight(&format!("{PATH}.properties[{i}]"), &format!("unique {WHY}"));
+    }
+    for (own, _) in together {
+        let names: Vec<&str> =
+            own.iter().filter_map(|i| columns.get(*i)).map(|column| column.name.as_str()).collect();
+        notes.not_in_flight(PATH, &format!("unique {} {WHY}", names.join(", ")));
+    }
 }
 
 /// Columns with a position, in that order; without positions, in contract order. A position given twice is an error.
@@ -191,8 +247,11 @@ fn table_options(custom: &mut Custom<'_>, names: &Names<'_>) -> Result<TableOpti
 }
 
 /// Properties that later routes use: their values are checked, their effect is not there yet.
-fn later(custom: &mut Custom<'_>, notes: &mut Notes) -> Result<(), ContractError> {
+fn later(custom: &mut Custom<'_>, names: &Names<'_>, notes: &mut Notes) -> Result<(), ContractError> {
+    let partition_by = custom.texts("partitionBy")?;
+    names.all("partitionBy", partition_by.as_deref().unwrap_or_default())?;
     let set = [
+        ("partitionBy", partition_by.is_some()),
         ("deletedWhen", custom.text("deletedWhen")?.is_some()),
         ("onReplace", custom.choice("onReplace", &[("append", false), ("replace", true)])?.unwrap_or(false)),
         ("keepHistory", custom.flag("keepHistory")?.unwrap_or(false)),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::fixtures::{QUEUE, S3, TRANSACTIONS, contract, contract_text, try_contract};
+use crate::fixtures::{QUEUE, S3, TRANSACTIONS, contract, contract_text};
 use crate::row::Checker;
 
 const ID: &str = "name: id, physicalType: bigint, primaryKey: true";
@@ -180,104 +180,6 @@ fn every_property_of_a_column_is_read() {
     );
     // Members of objects, items of arrays, and unique outside of the key.
     assert_eq!(own.notes.lines().len(), 3, "{:?}", own.notes);
-}
-
-#[test]
-fn all_type_options_and_quality_rules_of_the_standard_are_accepted() {
-    for (column, noted) in [
-        (
-            "logicalType: string, logicalTypeOptions: {minLength: 1, maxLength: 9, pattern: '^a', format: email}",
-            0,
-        ),
-        (
-            "logicalType: date, logicalTypeOptions: {format: y, minimum: a, maximum: b, exclusiveMinimum: c, exclusiveMaximum: d}",
-            5,
-        ),
-        (
-            "logicalType: timestamp, logicalTypeOptions: {timezone: true, defaultTimezone: Etc/UTC, minimum: a}",
-            3,
-        ),
-        ("logicalType: time, logicalTypeOptions: {format: x, timezone: false}", 2),
-        (
-            "logicalType: integer, logicalTypeOptions: {multipleOf: 2, minimum: 1, maximum: 9, exclusiveMinimum: 0, exclusiveMaximum: 10, format: i64}",
-            1,
-        ),
-        (
-            "logicalType: number, physicalType: 'numeric(9,2)', logicalTypeOptions: {multipleOf: 0.5, minimum: 0.1, format: f64}",
-            1,
-        ),
-        ("logicalType: object, logicalTypeOptions: {minProperties: 1, maxProperties: 2, required: [a]}", 3),
-        (
-            "logicalType: array, items: {logicalType: string}, logicalTypeOptions: {minItems: 1, maxItems: 2, uniqueItems: true}",
-            2,
-        ),
-        ("logicalType: boolean, logicalTypeOptions: {anything: 1}", 1),
-        ("logicalType: string, logicalTypeOptions: {minimum: 3}", 1),
-        (
-            "logicalType: string, quality: [{metric: invalidValues, mustBe: 0, arguments: {validValues: [a, 1, true, NO]}}]",
-            0,
-        ),
-        (
-            "logicalType: string, quality: [{type: library, metric: invalidValues, mustBe: 0, severity: error, arguments: {pattern: '^a'}}]",
-            0,
-        ),
-        (
-            "logicalType: string, quality: [{metric: invalidValues, mustBe: 0, severity: warning, arguments: {pattern: '^a'}}]",
-            1,
-        ),
-        (
-            "logicalType: string, quality: [{metric: invalidValues, mustBeLessThan: 5, unit: percent, arguments: {validValues: [a]}}]",
-            1,
-        ),
-        (
-            "logicalType: string, quality: [{metric: nullValues, mustBe: 0}, {metric: missingValues, mustBe: 0, arguments: {missingValues: ['']}}]",
-            2,
-        ),
-        (
-            "logicalType: string, quality: [{metric: duplicateValues, mustBe: 0}, {metric: rowCount, mustBeBetween: [1, 2]}]",
-            2,
-        ),
-        (
-            "logicalType: string, quality: [{type: text, description: d}, {type: sql, query: q, mustBeGreaterThan: 0}]",
-            2,
-        ),
-        (
-            "logicalType: string, quality: [{type: custom, engine: soda, implementation: {x: 1}}, {name: n}]",
-            2,
-        ),
-    ] {
-        let own = try_contract("", &[&format!("name: a, {column}")])
-            .unwrap_or_else(|error| panic!("{column}: {error}"));
-        assert_eq!(own.notes.lines().len(), noted, "{column}: {:?}", own.notes);
-        Checker::compile(Arc::new(own)).unwrap_or_else(|error| panic!("{column}: {error}"));
-    }
-    let text = contract_text(S3, "", &[ID])
-        .replace("    customProperties: []", "    quality: [{metric: rowCount, mustBeGreaterThan: 0}]");
-    assert_eq!(
-        Contract::parse(&text).unwrap().notes.lines(),
-        ["not built yet: schema[0].quality[0] is not checked yet"]
-    );
-}
-
-#[test]
-fn of_an_inclusive_and_an_exclusive_bound_the_tighter_one_holds() {
-    for (options, kept) in [
-        ("minimum: 0, exclusiveMinimum: 0", ("0", Inclusive::No)),
-        ("minimum: 1, exclusiveMinimum: 0", ("1", Inclusive::Yes)),
-        ("minimum: -1, exclusiveMinimum: 0.5", ("0.5", Inclusive::No)),
-    ] {
-        let own = contract(
-            "",
-            &[&format!("name: a, physicalType: 'numeric(9,2)', logicalTypeOptions: {{{options}}}")],
-        );
-        let (bound, inclusive) = own.columns[0].rules.minimum.clone().unwrap();
-        assert_eq!((bound.as_str(), inclusive), kept, "{options}");
-    }
-    let own = contract(
-        "",
-        &["name: a, physicalType: bigint, logicalTypeOptions: {maximum: 9, exclusiveMaximum: 9}"],
-    );
-    assert_eq!(own.columns[0].rules.maximum.as_ref().unwrap().1, Inclusive::No);
 }
 
 #[test]

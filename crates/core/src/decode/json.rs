@@ -186,11 +186,12 @@ impl JsonFramer {
         }
         let behind = self.rest().get(len..)?;
         let blanks = behind.iter().take_while(|b| b.is_ascii_whitespace() && **b != b'\n').count();
-        match behind.get(blanks) {
-            Some(b'\n') => Some((len, len + blanks)),
-            None if self.finished => Some((len, len + blanks)),
-            _ => None,
-        }
+        let ends = match behind.get(blanks) {
+            Some(byte) => *byte == b'\n',
+            None => self.finished,
+        };
+        // The blanks count, too.
+        (ends && len + blanks <= self.max_record_bytes).then_some((len, len + blanks))
     }
 
     fn end(&self) -> Result<(), Broken> {

@@ -89,7 +89,7 @@ proptest! {
                 prop_assert_eq!(&message.group_id, &format!("t-{}", row.row().group(own.contract(), 4)));
                 let order = row.stamp().order.to_owned();
                 prop_assert!(last.insert(message.group_id.clone(), order.clone()).is_none_or(|before| before < order));
-                prop_assert!(rows.iter().any(|placed| *placed == row));
+                prop_assert!(rows.contains(&row));
                 seen.insert(row.stamp().record_id);
             }
         }

@@ -29,6 +29,10 @@ use crate::reject::{Rule, Violation};
 pub(crate) enum Written {
     Value,
     Null,
+    /// A value that was too long and lost its end.
+    Cut,
+    /// A value that was too long and became NULL.
+    Emptied,
 }
 
 type Fault = (Rule, String);
@@ -60,6 +64,9 @@ fn write_value(column: &Column, value: &Scalar<'_>, out: &mut String) -> Result<
         P::Boolean => out.push_str(boolean(value)?),
         P::Varchar(max_bytes) => return characters(column, text(value)?, max_bytes, out),
         P::Char(max_bytes) => return fixed_characters(column, text(value)?, max_bytes, out),
+        P::Date | P::Time | P::Timestamp | P::TimestampTz if column.rules.time_format.is_some() => {
+            formatted(column, value, out)?;
+        }
         P::Date => timed(value, time::canonical_date, Rule::InvalidDate, "YYYY-MM-DD", out)?,
         P::Time => timed(value, time::canonical_time, Rule::InvalidTime, "HH:MM:SS", out)?,
         P::Timestamp => {
@@ -110,6 +117,14 @@ fn number_fault(fault: NumberFault, ty: PhysicalType) -> Fault {
 
 fn integer(value: &Scalar<'_>, min: i64, max: i64, out: &mut String) -> Result<(), Fault> {
     let start = out.len();
+    if let Scalar::Number(text) | Scalar::Text(text) = value
+        && is_plain_integer(text)
+        && let Ok(parsed) = text.parse::<i64>()
+        && (min..=max).contains(&parsed)
+    {
+        out.push_str(text);
+        return Ok(());
+    }
     let range = || (Rule::OutOfRange, format!("must be from {min} to {max}"));
     canonical_numeric(number(value)?, 38, 0, out).map_err(|fault| match fault {
         NumberFault::NotANumber => (Rule::NotANumber, "the text is not a decimal number".to_owned()),
@@ -118,6 +133,13 @@ fn integer(value: &Scalar<'_>, min: i64, max: i64, out: &mut String) -> Result<(
     })?;
     let parsed: i64 = out[start..].parse().map_err(|_| range())?;
     if (min..=max).contains(&parsed) { Ok(()) } else { Err(range()) }
+}
+
+/// Digits that are their own canonical text.
+fn is_plain_integer(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text).as_bytes();
+    let leads = digits.first().is_some_and(|first| (b'1'..=b'9').contains(first));
+    (leads || text == "0") && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// A text too large for the type parses as infinite.
@@ -168,10 +190,10 @@ fn characters(column: &Column, text: &str, max_bytes: u32, out: &mut String) -> 
         Overflow::Reject => {
             Err((Rule::TooLong, format!("has {} bytes, {} holds {max_bytes}", text.len(), column.ty)))
         }
-        Overflow::Null => Ok(Written::Null),
+        Overflow::Null => Ok(Written::Emptied),
         Overflow::Truncate => {
             out.push_str(&text[..text.floor_char_boundary(max)]);
-            Ok(Written::Value)
+            Ok(Written::Cut)
         }
     }
 }
@@ -186,6 +208,25 @@ fn fixed_characters(column: &Column, text: &str, max_bytes: u32, out: &mut Strin
     let kept = out[start..].trim_end_matches(' ').len();
     out.truncate(start + kept);
     Ok(written)
+}
+
+/// A date or time in the format that the contract names.
+fn formatted(column: &Column, value: &Scalar<'_>, out: &mut String) -> Result<(), Fault> {
+    let Some(format) = &column.rules.time_format else { return Ok(()) };
+    let (text, is_number) = match value {
+        Scalar::Text(text) => (*text, false),
+        Scalar::Number(text) => (*text, true),
+        other => return Err(wrong("a text or a number", other)),
+    };
+    let rule = match column.ty {
+        PhysicalType::Date => Rule::InvalidDate,
+        PhysicalType::Time => Rule::InvalidTime,
+        _ => Rule::InvalidTimestamp,
+    };
+    format.canonical(text, is_number, out).map_err(|fault| match fault {
+        TimeFault::Invalid => (rule, format!("expected {}, and a day and hour that exist", format.name())),
+        TimeFault::TooManyDigits => (Rule::TooManyDigits, "has digits beyond the microsecond".into()),
+    })
 }
 
 fn timed(

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, IdedExpr};
+use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr};
 
 /// What an expression needs from outside.
 #[derive(Default)]
@@ -21,10 +21,18 @@ pub(super) fn needs(expression: &IdedExpr) -> Needs<'_> {
     walk.needs
 }
 
+/// All calls of an expression, operators included.
+pub(super) fn calls(expression: &IdedExpr) -> Vec<&CallExpr> {
+    let mut walk = Walk::default();
+    walk.visit(expression);
+    walk.calls
+}
+
 #[derive(Default)]
 struct Walk<'e> {
     bound: Vec<&'e str>,
     needs: Needs<'e>,
+    calls: Vec<&'e CallExpr>,
 }
 
 impl<'e> Walk<'e> {
@@ -38,6 +46,7 @@ impl<'e> Walk<'e> {
             }
             Expr::Call(call) => {
                 self.needs.calls.insert(&call.func_name);
+                self.calls.push(call);
                 call.target.iter().for_each(|target| self.visit(target));
                 call.args.iter().for_each(|arg| self.visit(arg));
             }

@@ -12,7 +12,7 @@
 //! All but `coalesce` answer null for null.
 
 use std::collections::HashMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use cel::extractors::Arguments;
@@ -21,22 +21,34 @@ use cel::{Context, Env, ExecutionError, Program};
 use sha2::{Digest, Sha256};
 
 use super::fields::Scalar;
+use super::findings::Findings;
+use super::quick::{self, Kind, Quick, Val};
 use super::rows::Draft;
 use super::{number, time};
-use crate::contract::{Column, Contract, ContractError, PhysicalType};
+use crate::contract::{Column, Contract, ContractError, PhysicalType, RowRule};
 use crate::reject::{Rule, Violation};
 
 /// The CEL programs of a contract, and the functions they may call.
 pub(super) struct Derivations {
     root: Context<'static, 'static>,
-    programs: Vec<(usize, Program)>,
-    /// Source columns that some program uses.
+    /// Derived columns, in contract order.
+    columns: Vec<(usize, Expression)>,
+    /// Rules on whole rows, by their place in the contract.
+    rules: Vec<(RowRule, Expression)>,
+    /// Columns that some program uses.
     used: Vec<usize>,
+}
+
+/// One expression, and the same for the quick way where it can go that.
+struct Expression {
+    program: Program,
+    quick: Option<Quick>,
 }
 
 impl fmt::Debug for Derivations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Derivations").field("programs", &self.programs.len()).finish()
+        let counts = (self.columns.len(), self.rules.len());
+        f.debug_struct("Derivations").field("columns", &counts.0).field("rules", &counts.1).finish()
     }
 }
 
@@ -45,72 +57,216 @@ impl Derivations {
         let env = Arc::new(Env::stdlib());
         let mut root = Context::with_env(Arc::clone(&env));
         register(&mut root).map_err(|error| ContractError::at("", format!("CEL functions: {error}")))?;
-        let mut programs = Vec::new();
-        let mut used = Vec::new();
+        let mut own = Self { root, columns: Vec::new(), rules: Vec::new(), used: Vec::new() };
         for (i, column) in contract.columns.iter().enumerate() {
             let Some(logic) = &column.derived else { continue };
             let path = format!("schema[0].properties[{i}].transformLogic");
-            let at = |reason: String| ContractError::at(&path, reason);
-            if column.ty == PhysicalType::Super {
-                return Err(at("a super column cannot be derived".into()));
-            }
-            let program = env.compile(logic).map_err(|error| at(format!("not CEL: {error}")))?;
-            let sources = sources(contract, column, &program).map_err(at)?;
-            used.extend(sources);
-            programs.push((i, program));
+            let compiled = own.derived(&env, contract, column, logic);
+            own.columns.push((i, compiled.map_err(|reason| ContractError::at(&path, reason))?));
         }
-        used.sort_unstable();
-        used.dedup();
-        Ok(Self { root, programs, used })
+        for rule in &contract.row_rules {
+            let compiled =
+                own.expression(&env, contract, &rule.cel, Sees::All).and_then(|expression| match expression
+                    .quick
+                    .as_ref()
+                    .and_then(Quick::kind)
+                {
+                    None | Some(Kind::Bool) => Ok(expression),
+                    Some(_) => Err("must give true or false".to_owned()),
+                });
+            own.rules.push((rule.clone(), compiled.map_err(|reason| ContractError::at(&rule.path, reason))?));
+        }
+        own.used.sort_unstable();
+        own.used.dedup();
+        Ok(own)
     }
 
-    /// Evaluates all programs; `set` takes each result for its column.
+    fn derived(
+        &mut self,
+        env: &Env,
+        contract: &Contract,
+        column: &Column,
+        logic: &str,
+    ) -> Result<Expression, String> {
+        if column.ty == PhysicalType::Super {
+            return Err("a super column cannot be derived".into());
+        }
+        let source = |name: &String| source(contract, name, Sees::Sources);
+        if let Some(name) = column.derived_from.iter().find(|name| source(name).is_none()) {
+            return Err(format!("transformSourceObjects names no source column: {name:?}"));
+        }
+        let expression = self.expression(env, contract, logic, Sees::Sources)?;
+        fits(column, expression.quick.as_ref())?;
+        Ok(expression)
+    }
+
+    fn expression(
+        &mut self,
+        env: &Env,
+        contract: &Contract,
+        logic: &str,
+        sees: Sees,
+    ) -> Result<Expression, String> {
+        let program = env.compile(logic).map_err(|error| format!("not CEL: {error}"))?;
+        let needs = super::cel_scope::needs(program.expression());
+        // Operators are calls too, under names that no function can have.
+        let is_function = |name: &&&str| name.starts_with(|c: char| c.is_ascii_alphabetic());
+        if let Some(name) = needs.calls.iter().filter(is_function).find(|name| !is_known(name)) {
+            return Err(format!("{name} is no function that Penstock has"));
+        }
+        for name in needs.free {
+            let found = source(contract, name, sees);
+            let what = if sees == Sees::All { "column" } else { "source column" };
+            self.used.push(found.ok_or_else(|| format!("{name:?} is no {what}"))?);
+        }
+        let quick = Quick::compile(program.expression(), &contract.columns);
+        if quick.is_none() {
+            quick::refuse_reckoning(program.expression(), &contract.columns)?;
+        }
+        Ok(Expression { program, quick })
+    }
+
+    /// Evaluates all programs; `set` takes each result for its column, then the rules on rows are asked. `text` is a
+    /// buffer.
     pub fn evaluate(
         &self,
         columns: &[Column],
         draft: &mut Draft<'_>,
-        mut set: impl FnMut(&Column, usize, Scalar<'_>, &mut Draft<'_>),
-        broken: &mut Vec<Violation>,
+        text: &mut String,
+        set: impl Fn(&Column, usize, Scalar<'_>, &mut Draft<'_>, &mut Findings),
+        found: &mut Findings,
     ) {
-        if self.programs.is_empty() {
-            return;
+        let mut scope = None;
+        for (i, own) in &self.columns {
+            let Some(column) = columns.get(*i) else { continue };
+            if let Some(value) = own.quick.as_ref().and_then(|quick| quick.evaluate(draft)) {
+                let value = buffered(value, text);
+                set(column, *i, value, draft, found);
+                continue;
+            }
+            let scope = scope.get_or_insert_with(|| self.scope(columns, draft));
+            let result = own.program.execute(scope).map_err(|error| describe(&error));
+            match result.as_ref().map_err(Clone::clone).and_then(|value| scalar(value, column.ty)) {
+                Ok(Derived::Borrowed(scalar)) => set(column, *i, scalar, draft, found),
+                Ok(Derived::Number(text)) => set(column, *i, Scalar::Number(&text), draft, found),
+                Err(reason) => {
+                    found.broken.push(Violation::column(Rule::Derivation, &column.name, reason));
+                }
+            }
         }
+        if found.broken.is_empty() {
+            self.ask_rules(columns, draft, found);
+        }
+    }
+
+    fn ask_rules(&self, columns: &[Column], draft: &Draft<'_>, found: &mut Findings) {
+        let mut scope = None;
+        for (rule, own) in &self.rules {
+            let answer = match own.quick.as_ref().and_then(|quick| quick.evaluate(draft)) {
+                Some(Val::Bool(holds)) => Ok(holds),
+                Some(_) => Err("gives neither true nor false".to_owned()),
+                None => {
+                    let scope = scope.get_or_insert_with(|| self.scope(columns, draft));
+                    match own.program.execute(scope) {
+                        Ok(Value::Bool(holds)) => Ok(holds),
+                        Ok(_) => Err("gives neither true nor false".to_owned()),
+                        Err(error) => Err(format!("cannot be evaluated: {}", describe(&error))),
+                    }
+                }
+            };
+            let reason = match answer {
+                Ok(true) => continue,
+                Ok(false) => "does not hold".to_owned(),
+                Err(reason) => reason,
+            };
+            found.add(rule.severity, Violation::column(Rule::Quality, &rule.name, reason));
+        }
+    }
+
+    /// An expression's result both ways, as a text.
+    #[cfg(test)]
+    pub fn both_ways(
+        contract: &Contract,
+        expression: &str,
+        draft: &Draft<'_>,
+    ) -> (Option<String>, Result<String, String>) {
+        let env = Arc::new(Env::stdlib());
+        let mut root = Context::with_env(Arc::clone(&env));
+        register(&mut root).unwrap();
+        let used = (0..contract.columns.len()).collect();
+        let own = Self { root, columns: Vec::new(), rules: Vec::new(), used };
+        let program = env.compile(expression).unwrap();
+        let quick = Quick::compile(program.expression(), &contract.columns);
+        let quick = quick.as_ref().and_then(|quick| quick.evaluate(draft));
+        let interpreted = program.execute(&own.scope(&contract.columns, draft)).map_err(|e| describe(&e));
+        let text = |scalar: Scalar<'_>| match scalar {
+            Scalar::Null => "null".to_owned(),
+            Scalar::Bool(flag) => flag.to_string(),
+            Scalar::Number(text) | Scalar::Text(text) | Scalar::Nested(text) => text.to_owned(),
+        };
+        let interpreted = interpreted.and_then(|value| match scalar(&value, PhysicalType::Varchar(9))? {
+            Derived::Borrowed(scalar) => Ok(text(scalar)),
+            Derived::Number(number) => Ok(number),
+        });
+        (quick.map(|value| text(buffered(value, &mut String::new()))), interpreted)
+    }
+
+    fn scope(&self, columns: &[Column], draft: &Draft<'_>) -> Context<'_, 'static> {
         let mut scope = self.root.new_inner_scope();
         for i in &self.used {
             if let Some(column) = columns.get(*i) {
                 scope.add_variable_from_value(column.name.as_str(), bind(column.ty, draft.get(*i)));
             }
         }
-        for (i, program) in &self.programs {
-            let Some(column) = columns.get(*i) else { continue };
-            let result = program.execute(&scope).map_err(|error| describe(&error));
-            match result.as_ref().map_err(Clone::clone).and_then(|value| scalar(value, column.ty)) {
-                Ok(Derived::Borrowed(scalar)) => set(column, *i, scalar, draft),
-                Ok(Derived::Number(text)) => set(column, *i, Scalar::Number(&text), draft),
-                Err(reason) => broken.push(Violation::column(Rule::Derivation, &column.name, reason)),
-            }
+        scope
+    }
+}
+
+/// The value as a source would give it; its text is copied, because it may be that of a row being written.
+fn buffered<'a>(value: Val<'_>, text: &'a mut String) -> Scalar<'a> {
+    text.clear();
+    match value {
+        Val::Null => Scalar::Null,
+        Val::Bool(flag) => Scalar::Bool(flag),
+        Val::Int(n) => {
+            // Writing to a String cannot fail.
+            let _infallible = write!(text, "{n}");
+            Scalar::Number(text)
+        }
+        Val::Text(own) => {
+            text.push_str(&own);
+            Scalar::Text(text)
+        }
+        Val::Decimal(own) => {
+            text.push_str(own);
+            Scalar::Text(text)
         }
     }
 }
 
-/// The source columns a program reads. Any other free name is an error now, not at the first row.
-fn sources(contract: &Contract, column: &Column, program: &Program) -> Result<Vec<usize>, String> {
-    let source =
-        |name: &str| contract.columns.iter().position(|own| own.derived.is_none() && own.name == name);
-    if let Some(name) = column.derived_from.iter().find(|name| source(name).is_none()) {
-        return Err(format!("transformSourceObjects names no source column: {name:?}"));
-    }
-    let needs = super::cel_scope::needs(program.expression());
-    // Operators are calls too, under names that no function can have.
-    let is_function = |name: &&&str| name.starts_with(|c: char| c.is_ascii_alphabetic());
-    if let Some(name) = needs.calls.iter().filter(is_function).find(|name| !is_known(name)) {
-        return Err(format!("{name} is no function that Penstock has"));
-    }
-    needs
-        .free
-        .into_iter()
-        .map(|name| source(name).ok_or_else(|| format!("{name:?} is no source column")))
-        .collect()
+/// A result that no row can put into the column is an error now.
+fn fits(column: &Column, quick: Option<&Quick>) -> Result<(), String> {
+    use PhysicalType as P;
+    let Some(kind) = quick.and_then(Quick::kind) else { return Ok(()) };
+    let (fits, gives) = match kind {
+        Kind::Bool => (column.ty == P::Boolean, "true or false"),
+        Kind::Int => (column.ty.is_number(), "a whole number"),
+        // Numbers, dates and booleans are read from texts, too.
+        Kind::Text => (true, "a text"),
+    };
+    if fits { Ok(()) } else { Err(format!("gives {gives}, which is no {}", column.ty)) }
+}
+
+/// Which columns an expression may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sees {
+    Sources,
+    All,
+}
+
+/// The column of a name. Any other free name is an error now, not at the first row.
+fn source(contract: &Contract, name: &str, sees: Sees) -> Option<usize> {
+    contract.columns.iter().position(|own| own.name == name && (sees == Sees::All || own.derived.is_none()))
 }
 
 /// Functions registered here; their messages hold no values.
@@ -256,7 +412,7 @@ fn minor(args: &[Value]) -> Result<Value, ExecutionError> {
     text.parse().map(Value::Int).map_err(|_| fail("minor", "the amount leaves the range of 64 bits"))
 }
 
-fn date(text: &str) -> Result<String, &'static str> {
+pub(super) fn date(text: &str) -> Result<String, &'static str> {
     let mut out = String::with_capacity(32);
     let day = text.get(..10).filter(|_| text.len() == 10);
     let read = match day {

@@ -5,9 +5,11 @@ mod canon;
 mod cel_scope;
 mod derive;
 mod fields;
+mod findings;
 mod hand_over;
 pub(crate) mod number;
 mod place;
+mod quick;
 mod rows;
 mod rules;
 mod scan;
@@ -16,15 +18,19 @@ mod stamped;
 mod strict;
 pub(crate) mod text_format;
 pub(crate) mod time;
+pub(crate) mod time_format;
+mod unique;
 
 use std::sync::Arc;
 
-use crate::contract::{Column, Contract, ContractError, ExtraColumns};
+use crate::contract::{Column, Contract, ContractError, ExtraColumns, Overflow};
 use crate::ident::{self, HexId};
 use crate::reject::{Rule, Violation};
 use canon::Written;
 use derive::Derivations;
 pub(crate) use fields::Scalar;
+use findings::Findings;
+pub use findings::Warnings;
 pub use hand_over::HandOver;
 pub(crate) use hand_over::push_text;
 pub use place::{Origin, Place, Sequence, StreamPlace};
@@ -36,6 +42,7 @@ pub use session::{Accepted, Session};
 pub(crate) use stamped::MAX_SOURCE_BYTES;
 pub use stamped::dataset_of;
 use strict::shortened;
+use unique::Unique;
 
 /// A contract ready for use: names looked up, patterns and CEL compiled. Made when a dataset is first used.
 #[derive(Debug)]
@@ -45,6 +52,7 @@ pub struct Checker {
     stamped: Names,
     rules: Vec<CompiledRules>,
     derivations: Derivations,
+    unique: Vec<Unique>,
     /// Columns that a source record has.
     source_columns: Vec<usize>,
     /// What stands before each column's text in what the row hash is made of, in ascending order of warehouse names.
@@ -76,6 +84,7 @@ impl Checker {
             stamped: stamped::names(&contract),
             rules,
             derivations: Derivations::compile(&contract)?,
+            unique: Unique::of(&contract),
             source_columns,
             hashed,
             contract,
@@ -114,9 +123,9 @@ impl Checker {
         rows: &mut Rows,
     ) -> Result<Accepted, Vec<Violation>> {
         let columns = &self.contract.columns;
-        let mut broken = Vec::new();
+        let mut found = Findings::default();
         if self.contract.table_options.extra_columns == ExtraColumns::Reject {
-            broken.extend(session.fields.extra_names(record).map(|name| {
+            found.broken.extend(session.fields.extra_names(record).map(|name| {
                 Violation::column(Rule::ExtraColumn, &shortened(name), "is not in the contract")
             }));
         }
@@ -124,28 +133,28 @@ impl Checker {
         for i in &self.source_columns {
             let Some(column) = columns.get(*i) else { continue };
             let value = session.fields.scalar(*i, record);
-            self.fill(column, *i, &value, &mut draft, &mut broken);
+            self.fill(column, *i, &value, &mut draft, &mut found);
         }
-        if broken.is_empty() {
-            self.derive(&mut draft, &mut broken);
+        if found.broken.is_empty() {
+            let fill =
+                |column: &Column, i, scalar: Scalar<'_>, draft: &mut Draft<'_>, found: &mut Findings| {
+                    self.fill(column, i, &scalar, draft, found);
+                };
+            self.derivations.evaluate(columns, &mut draft, &mut session.hashed, fill, &mut found);
         }
-        if !broken.is_empty() {
-            return Err(broken);
+        if !found.broken.is_empty() {
+            return Err(found.broken);
         }
         let stamp = self.stamp(&mut draft, place, session);
+        self.look_for_twins(&draft, &stamp, session, &mut found);
+        if !found.broken.is_empty() {
+            return Err(found.broken);
+        }
         draft.finish(place.position(), stamp);
+        if !found.warned.is_empty() {
+            session.warnings().add(found.warned);
+        }
         Ok(Accepted { extra_fields: session.fields.extra() })
-    }
-
-    fn derive(&self, draft: &mut Draft<'_>, broken: &mut Vec<Violation>) {
-        let mut from_values = Vec::new();
-        self.derivations.evaluate(
-            &self.contract.columns,
-            draft,
-            |column, i, scalar, draft| self.fill(column, i, &scalar, draft, &mut from_values),
-            broken,
-        );
-        broken.append(&mut from_values);
     }
 
     /// Writes one column's canonical text and holds it to the column's rules.
@@ -155,16 +164,39 @@ impl Checker {
         i: usize,
         value: &Scalar<'_>,
         draft: &mut Draft<'_>,
-        broken: &mut Vec<Violation>,
+        found: &mut Findings,
     ) {
-        match put(draft, column, i, value) {
-            Ok(Written::Value) => {
-                if let (Some(rules), Some(text)) = (self.rules.get(i), draft.get(i)) {
-                    rules.check(column, text, broken);
-                }
+        let Some(rules) = self.rules.get(i) else { return };
+        let written = match put(draft, column, i, value) {
+            Ok(written) => written,
+            Err(violation) => return found.broken.push(violation),
+        };
+        if let Written::Cut | Written::Emptied = written {
+            found.warned.push(overflowed(column));
+        }
+        match (written, draft.get(i)) {
+            (Written::Value | Written::Cut, Some(text)) => {
+                rules.check(column, text, &mut |severity, violation| found.add(severity, violation));
             }
-            Ok(Written::Null) => {}
-            Err(violation) => broken.push(violation),
+            _ => rules.check_null(column, &mut |severity, violation| found.add(severity, violation)),
+        }
+    }
+
+    /// Values that must not stand twice. A row that another rule refused is not remembered.
+    fn look_for_twins(
+        &self,
+        draft: &Draft<'_>,
+        stamp: &Finished,
+        session: &mut Session,
+        found: &mut Findings,
+    ) {
+        if session.windows.len() < self.unique.len() {
+            session.windows.resize_with(self.unique.len(), Default::default);
+        }
+        for (rule, window) in self.unique.iter().zip(&mut session.windows) {
+            if let Some((severity, violation)) = rule.check(draft, stamp.record_id, window) {
+                found.add(severity, violation);
+            }
         }
     }
 
@@ -200,19 +232,28 @@ impl Checker {
     }
 }
 
+/// What `penstock.overflow` did to a text is never silent.
+fn overflowed(column: &Column) -> Violation {
+    let (rule, what) = match column.overflow {
+        Overflow::Null => (Rule::OverflowNull, "NULL"),
+        Overflow::Truncate | Overflow::Reject => (Rule::OverflowTruncated, "cut"),
+    };
+    Violation::column(rule, &column.name, format!("was longer than {} and became {what}", column.ty))
+}
+
 /// Writes a column's canonical text; NULL is refused where the column is required.
 fn put(draft: &mut Draft<'_>, column: &Column, i: usize, value: &Scalar<'_>) -> Result<Written, Violation> {
     let (cell, written) = draft.write(|text| canon::write(column, value, text))?;
     match written {
-        Written::Value => draft.set(i, cell),
-        Written::Null if column.required => {
+        Written::Value | Written::Cut => draft.set(i, cell),
+        Written::Null | Written::Emptied if column.required => {
             return Err(Violation::column(
                 Rule::Required,
                 &column.name,
                 "is required and is missing or null",
             ));
         }
-        Written::Null => {}
+        Written::Null | Written::Emptied => {}
     }
     Ok(written)
 }

@@ -106,6 +106,9 @@ pub enum NumberFault {
 
 /// Appends the canonical text of `numeric(precision, scale)`: exactly `scale` decimals, no leading zeros, no `-0`.
 pub fn canonical_numeric(text: &str, precision: u8, scale: u8, out: &mut String) -> Result<(), NumberFault> {
+    if plain_numeric(text, usize::from(precision), usize::from(scale), out).is_some() {
+        return Ok(());
+    }
     let parsed = Parsed::read(text).ok_or(NumberFault::NotANumber)?;
     let (precision, scale) = (i64::from(precision), i64::from(scale));
     if !parsed.is_zero() && parsed.whole_digits() > precision - scale {
@@ -131,6 +134,38 @@ pub fn canonical_numeric(text: &str, precision: u8, scale: u8, out: &mut String)
         out.extend((point..point + scale).map(digit));
     }
     Ok(())
+}
+
+/// The same for a number that is written as most are: digits without needless zeros in front, no exponent, no more
+/// decimals than the type has. `None`, with nothing written, for every other.
+fn plain_numeric(text: &str, precision: usize, scale: usize, out: &mut String) -> Option<()> {
+    let bytes = text.as_bytes();
+    let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
+    let whole = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let fraction = match digits.get(whole) {
+        None => 0,
+        Some(b'.') => digits.len() - whole - 1,
+        Some(_) => return None,
+    };
+    let decimals = digits.get(digits.len() - fraction..)?;
+    let is_padded = whole > 1 && digits.first() == Some(&b'0');
+    // Only where its first digit is no zero is it sure not to be -0.
+    let may_be_zero = digits.len() < bytes.len() && digits.first() == Some(&b'0');
+    if whole == 0 || is_padded || may_be_zero || whole > precision - scale || fraction > scale {
+        return None;
+    }
+    if (fraction == 0 && whole < digits.len()) || !decimals.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    out.push_str(text);
+    if fraction < scale {
+        if fraction == 0 {
+            out.push('.');
+        }
+        const ZEROS: &str = "00000000000000000000000000000000000000";
+        out.push_str(ZEROS.get(..scale - fraction)?);
+    }
+    Some(())
 }
 
 /// A decimal for comparing: bounds of a contract against canonical texts.
@@ -251,6 +286,24 @@ mod tests {
         }
         assert_eq!(canonical("0.01", 2, 2).as_deref(), Ok("0.01"));
         assert_eq!(canonical("5e-2", 38, 37).map(|t| t.len()), Ok(39));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn plain_numbers_have_the_text_that_all_have(
+            text in "-?(0|[1-9][0-9]{0,6}|0[0-9]{1,3})(\\.[0-9]{0,5})?",
+            precision in 1_u8..=12,
+            scale in 0_u8..=6,
+        ) {
+            let scale = scale.min(precision);
+            let mut plain = String::new();
+            if plain_numeric(&text, precision.into(), scale.into(), &mut plain).is_some() {
+                // An exponent of nothing keeps the number off the plain way.
+                proptest::prop_assert_eq!(canonical(&format!("{text}e0"), precision, scale), Ok(plain));
+            } else {
+                proptest::prop_assert_eq!(plain, "");
+            }
+        }
     }
 
     #[test]

@@ -2,8 +2,10 @@
 //! far. One a stream of records (an object, an invocation); a checker itself never changes.
 
 use super::fields::Fields;
+use super::findings::Warnings;
 use super::scan::{self, Hint, Names};
 use super::strict;
+use super::unique::Window;
 use crate::reject::Violation;
 
 /// Buffers of a stream of records.
@@ -13,6 +15,9 @@ pub struct Session {
     hint: Hint,
     /// Text that a hash is taken of.
     pub(super) hashed: String,
+    /// Values that must not stand twice, for each such rule.
+    pub(super) windows: Vec<Window>,
+    warnings: Warnings,
 }
 
 /// What a row's record had besides.
@@ -23,6 +28,11 @@ pub struct Accepted {
 }
 
 impl Session {
+    /// What rows broke that does not reject them, since it was last taken.
+    pub fn warnings(&mut self) -> &mut Warnings {
+        &mut self.warnings
+    }
+
     /// Scans the record at the front of the bytes into `fields`; tells its length if it is plainly right.
     pub(super) fn scan(&mut self, names: &Names, bytes: &[u8]) -> Option<usize> {
         scan::scan(bytes, names, &mut self.hint, &mut self.fields)

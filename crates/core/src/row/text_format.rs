@@ -19,6 +19,8 @@ pub enum TextFormat {
     Email,
     /// RFC 3986 with a scheme, in ASCII.
     Uri,
+    /// RFC 1123 2.1: labels of letters, digits and hyphens.
+    Hostname,
     /// Four decimal numbers, without leading zeros.
     Ipv4,
     /// RFC 4291, without a zone.
@@ -32,6 +34,7 @@ impl TextFormat {
             "uuid" => Self::Uuid,
             "email" => Self::Email,
             "uri" => Self::Uri,
+            "hostname" => Self::Hostname,
             "ipv4" => Self::Ipv4,
             "ipv6" => Self::Ipv6,
             _ => return None,
@@ -44,6 +47,7 @@ impl TextFormat {
             Self::Uuid => "uuid",
             Self::Email => "email",
             Self::Uri => "uri",
+            Self::Hostname => "hostname",
             Self::Ipv4 => "ipv4",
             Self::Ipv6 => "ipv6",
         }
@@ -55,6 +59,7 @@ impl TextFormat {
             Self::Uuid => is_uuid(text.as_bytes()),
             Self::Email => is_email(text),
             Self::Uri => is_uri(text),
+            Self::Hostname => is_host(text),
             Self::Ipv4 => text.parse::<Ipv4Addr>().is_ok(),
             Self::Ipv6 => text.parse::<Ipv6Addr>().is_ok(),
         }
@@ -183,6 +188,11 @@ mod tests {
             &["::", "2001:db8::1", "::ffff:1.2.3.4", "1:2:3:4:5:6:7:8"],
             &["1.2.3.4", "1:2:3:4:5:6:7", "fe80::1%eth0", "[::1]", ":::1", "12345::"],
         );
-        assert_eq!(TextFormat::of("hostname"), None);
+        holds(
+            TextFormat::Hostname,
+            &["localhost", "a.b-c.example", "3com.com"],
+            &["a..b", "-a.b", "a_b", "a.b."],
+        );
+        assert_eq!(TextFormat::of("password"), None);
     }
 }

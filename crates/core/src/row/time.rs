@@ -1,4 +1,5 @@
 //! Dates and times: ISO 8601 texts in, one canonical text out. No clock, no time zone names: only offsets.
+//! Runs once a value, so texts are taken apart by their fixed layout and written as one piece.
 
 /// Why a text is no date or time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,256 +10,274 @@ pub enum TimeFault {
     TooManyDigits,
 }
 
-type Parsed<T> = Result<T, TimeFault>;
+pub(super) type Parsed<T> = Result<T, TimeFault>;
 
+const DAY_SECONDS: i64 = 86_400;
+/// What a number of one to nine digits after the point is multiplied with to be nanoseconds.
+const NANOS_OF: [u32; 9] = [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+
+/// A day that exists, of the years 1 to 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Date {
-    year: i64,
+pub(super) struct Date {
+    year: u32,
     month: u32,
     day: u32,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Clock {
+/// A time of day that exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Clock {
     hour: u32,
     minute: u32,
     second: u32,
     micros: u32,
 }
 
-/// Reads digits and marks from the front of a text.
-struct Cursor<'a>(&'a [u8]);
-
-impl Cursor<'_> {
-    fn number(&mut self, digits: usize) -> Parsed<u32> {
-        let (own, rest) = self.0.split_at_checked(digits).ok_or(TimeFault::Invalid)?;
-        self.0 = rest;
-        own.iter().try_fold(0, |sum, b| match b.is_ascii_digit() {
-            true => Ok(sum * 10 + u32::from(b - b'0')),
-            false => Err(TimeFault::Invalid),
-        })
-    }
-
-    fn mark(&mut self, marks: &[u8]) -> Parsed<()> {
-        self.take(marks).map(|_| ()).ok_or(TimeFault::Invalid)
-    }
-
-    fn take(&mut self, marks: &[u8]) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        marks.contains(first).then(|| {
-            self.0 = rest;
-            *first
-        })
-    }
-
-    fn end(&self) -> Parsed<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(TimeFault::Invalid) }
-    }
-
-    fn date(&mut self) -> Parsed<Date> {
-        let year = i64::from(self.number(4)?);
-        self.mark(b"-")?;
-        let month = self.number(2)?;
-        self.mark(b"-")?;
-        let day = self.number(2)?;
-        match (1..=9999).contains(&year)
-            && (1..=12).contains(&month)
-            && (1..=days_in(year, month)).contains(&day)
-        {
-            true => Ok(Date { year, month, day }),
-            false => Err(TimeFault::Invalid),
-        }
-    }
-
-    fn clock(&mut self) -> Parsed<Clock> {
-        let hour = self.number(2)?;
-        self.mark(b":")?;
-        let minute = self.number(2)?;
-        self.mark(b":")?;
-        let second = self.number(2)?;
-        if hour > 23 || minute > 59 || second > 59 {
-            return Err(TimeFault::Invalid);
-        }
-        Ok(Clock { hour, minute, second, micros: self.fraction()? })
-    }
-
-    /// Up to nine digits after the point; those beyond the sixth must be zero.
-    fn fraction(&mut self) -> Parsed<u32> {
-        if self.take(b".").is_none() {
-            return Ok(0);
-        }
-        let len = self.0.iter().take_while(|b| b.is_ascii_digit()).count();
-        if !(1..=9).contains(&len) {
-            return Err(TimeFault::Invalid);
-        }
-        let value = self.number(len)? * 10u32.pow(9 - len as u32);
-        if value.is_multiple_of(1000) { Ok(value / 1000) } else { Err(TimeFault::TooManyDigits) }
-    }
-
-    /// Seconds east of UTC; `None` when the text has no offset.
-    fn offset(&mut self) -> Parsed<Option<i64>> {
-        let Some(sign) = self.take(b"Z+-") else { return Ok(None) };
-        if sign == b'Z' {
-            return Ok(Some(0));
-        }
-        let hour = self.number(2)?;
-        let minute = match self.0 {
-            [] => 0,
-            _ => {
-                self.take(b":");
-                self.number(2)?
-            }
-        };
-        if hour > 23 || minute > 59 {
-            return Err(TimeFault::Invalid);
-        }
-        let seconds = i64::from(hour * 3600 + minute * 60);
-        Ok(Some(if sign == b'-' { -seconds } else { seconds }))
-    }
+fn number(digits: &[u8]) -> Parsed<u32> {
+    digits.iter().try_fold(0, |sum, b| match b.wrapping_sub(b'0') {
+        digit @ 0..=9 => Ok(sum * 10 + u32::from(digit)),
+        _ => Err(TimeFault::Invalid),
+    })
 }
 
-fn days_in(year: i64, month: u32) -> u32 {
+fn days_in(year: u32, month: u32) -> u32 {
     match month {
         4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 if is_leap(year) => 29,
         2 => 28,
         _ => 31,
     }
 }
 
+fn is_leap(year: u32) -> bool {
+    year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+}
+
 impl Date {
-    fn first_of_next_month(self) -> Self {
-        match self.month {
-            12 => Self { year: self.year + 1, month: 1, day: 1 },
-            month => Self { month: month + 1, day: 1, ..self },
+    pub fn new(year: u32, month: u32, day: u32) -> Parsed<Self> {
+        let exists = (1..=9999).contains(&year)
+            && (1..=12).contains(&month)
+            && (1..=days_in(year, month)).contains(&day);
+        if exists { Ok(Self { year, month, day }) } else { Err(TimeFault::Invalid) }
+    }
+
+    /// The day of a 1-based number in its year.
+    pub fn of_year(year: u32, day: u32) -> Parsed<Self> {
+        match (1..=365 + u32::from(is_leap(year))).contains(&day) {
+            true => Self::of_days(Self::new(year, 1, 1)?.days() + i64::from(day) - 1),
+            false => Err(TimeFault::Invalid),
         }
     }
 
-    fn next(self) -> Self {
-        match self.day == days_in(self.year, self.month) {
-            true => self.first_of_next_month(),
-            false => Self { day: self.day + 1, ..self },
+    /// The day of a number counted from 1970-01-01, in eras of 400 years that begin in March (H. Hinnant's algorithm).
+    pub fn of_days(days: i64) -> Parsed<Self> {
+        let shifted = days.checked_add(719_468).ok_or(TimeFault::Invalid)?;
+        let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted_month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        let year = era * 400 + year_of_era + i64::from(month <= 2);
+        match u32::try_from(year) {
+            Ok(year @ 1..=9999) => Ok(Self { year, month: month as u32, day: day as u32 }),
+            _ => Err(TimeFault::Invalid),
         }
     }
 
-    fn previous(self) -> Self {
-        match (self.month, self.day) {
-            (1, 1) => Self { year: self.year - 1, month: 12, day: 31 },
-            (month, 1) => Self { month: month - 1, day: days_in(self.year, month - 1), ..self },
-            _ => Self { day: self.day - 1, ..self },
-        }
+    /// Days since 1970-01-01.
+    pub fn days(self) -> i64 {
+        let year = i64::from(self.year) - i64::from(self.month <= 2);
+        let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+        let shifted_month = i64::from((self.month + 9) % 12);
+        let day_of_year = (153 * shifted_month + 2) / 5 + i64::from(self.day) - 1;
+        era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
     }
 
-    fn write(self, out: &mut String) {
-        push_digits(self.year as u32, 4, out);
-        out.push('-');
-        push_digits(self.month, 2, out);
-        out.push('-');
-        push_digits(self.day, 2, out);
+    fn read(text: &[u8; 10]) -> Parsed<Self> {
+        let [y @ .., b'-', m1, m2, b'-', d1, d2] = text else { return Err(TimeFault::Invalid) };
+        Self::new(number(y)?, number(&[*m1, *m2])?, number(&[*d1, *d2])?)
     }
 }
 
 impl Clock {
-    fn write(self, out: &mut String) {
-        push_digits(self.hour, 2, out);
-        out.push(':');
-        push_digits(self.minute, 2, out);
-        out.push(':');
-        push_digits(self.second, 2, out);
-        out.push('.');
-        push_digits(self.micros, 6, out);
+    pub const MIDNIGHT: Self = Self { hour: 0, minute: 0, second: 0, micros: 0 };
+
+    pub fn new(hour: u32, minute: u32, second: u32, nanos: u32) -> Parsed<Self> {
+        if hour > 23 || minute > 59 || second > 59 {
+            return Err(TimeFault::Invalid);
+        }
+        match nanos.is_multiple_of(1000) {
+            true => Ok(Self { hour, minute, second, micros: nanos / 1000 }),
+            false => Err(TimeFault::TooManyDigits),
+        }
+    }
+
+    /// Of a second of the day.
+    fn of_seconds(seconds: u32, micros: u32) -> Self {
+        Self { hour: seconds / 3600, minute: seconds / 60 % 60, second: seconds % 60, micros }
+    }
+
+    /// A time of day at the front of a text, and what comes after it.
+    fn read(text: &[u8]) -> Parsed<(Self, &[u8])> {
+        let (head, rest) = text.split_first_chunk::<8>().ok_or(TimeFault::Invalid)?;
+        let [h1, h2, b':', m1, m2, b':', s1, s2] = head else { return Err(TimeFault::Invalid) };
+        let (nanos, rest) = match rest {
+            [b'.', rest @ ..] => fraction(rest)?,
+            rest => (0, rest),
+        };
+        Ok((Self::new(number(&[*h1, *h2])?, number(&[*m1, *m2])?, number(&[*s1, *s2])?, nanos)?, rest))
     }
 }
 
-fn push_digits(value: u32, digits: u32, out: &mut String) {
-    out.extend((0..digits).rev().map(|at| char::from(b'0' + (value / 10u32.pow(at) % 10) as u8)));
+/// One to nine digits as nanoseconds, and what comes after them.
+fn fraction(text: &[u8]) -> Parsed<(u32, &[u8])> {
+    let len = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at(len);
+    Ok((nanos(digits)?, rest))
+}
+
+/// Digits after the point as nanoseconds.
+pub(super) fn nanos(digits: &[u8]) -> Parsed<u32> {
+    let factor = digits.len().checked_sub(1).and_then(|at| NANOS_OF.get(at)).ok_or(TimeFault::Invalid)?;
+    Ok(number(digits)? * factor)
+}
+
+/// `+HH`, `+HHMM` or `+HH:MM`, or `Z`, to the end of the text, in seconds east of UTC.
+pub(super) fn offset(text: &[u8]) -> Parsed<i64> {
+    let (sign, h1, h2, m1, m2) = match *text {
+        [b'Z'] => return Ok(0),
+        [sign @ (b'+' | b'-'), h1, h2] => (sign, h1, h2, b'0', b'0'),
+        [sign @ (b'+' | b'-'), h1, h2, m1, m2] | [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            (sign, h1, h2, m1, m2)
+        }
+        _ => return Err(TimeFault::Invalid),
+    };
+    let (hour, minute) = (number(&[h1, h2])?, number(&[m1, m2])?);
+    if hour > 23 || minute > 59 {
+        return Err(TimeFault::Invalid);
+    }
+    let seconds = i64::from(hour * 3600 + minute * 60);
+    Ok(if sign == b'-' { -seconds } else { seconds })
+}
+
+fn date_and_clock(text: &[u8]) -> Parsed<(Date, Clock, &[u8])> {
+    let (date, rest) = text.split_first_chunk::<10>().ok_or(TimeFault::Invalid)?;
+    let date = Date::read(date)?;
+    let [b'T' | b' ', rest @ ..] = rest else { return Err(TimeFault::Invalid) };
+    let (clock, rest) = Clock::read(rest)?;
+    Ok((date, clock, rest))
+}
+
+/// The longest canonical text; the others are parts of it.
+fn text(date: Date, clock: Clock) -> [u8; 29] {
+    let mut text = *b"0000-00-00 00:00:00.000000+00";
+    let mut put = |at: usize, two: u32| {
+        text[at] = b'0' + (two / 10) as u8;
+        text[at + 1] = b'0' + (two % 10) as u8;
+    };
+    put(0, date.year / 100);
+    put(2, date.year % 100);
+    put(5, date.month);
+    put(8, date.day);
+    put(11, clock.hour);
+    put(14, clock.minute);
+    put(17, clock.second);
+    put(20, clock.micros / 10_000);
+    put(22, clock.micros / 100 % 100);
+    put(24, clock.micros % 100);
+    text
+}
+
+fn push(text: &[u8], out: &mut String) {
+    // Digits and marks only.
+    out.push_str(str::from_utf8(text).unwrap_or_default());
+}
+
+/// Appends `YYYY-MM-DD`.
+pub(super) fn push_date(date: Date, out: &mut String) {
+    push(&text(date, Clock::MIDNIGHT)[..10], out);
+}
+
+/// Appends `HH:MM:SS.ffffff`.
+pub(super) fn push_time(clock: Clock, out: &mut String) {
+    const ANY_DAY: Date = Date { year: 1, month: 1, day: 1 };
+    push(&text(ANY_DAY, clock)[11..26], out);
+}
+
+/// Appends `YYYY-MM-DD HH:MM:SS.ffffff`.
+pub(super) fn push_timestamp(date: Date, clock: Clock, out: &mut String) {
+    push(&text(date, clock)[..26], out);
+}
+
+/// Appends `YYYY-MM-DD HH:MM:SS.ffffff+00` of a time so many seconds east of UTC.
+pub(super) fn push_timestamptz(date: Date, clock: Clock, offset: i64, out: &mut String) -> Parsed<()> {
+    let (date, clock) = match offset {
+        0 => (date, clock),
+        _ => {
+            let second = i64::from(clock.hour * 3600 + clock.minute * 60 + clock.second) - offset;
+            let day = date.days() + second.div_euclid(DAY_SECONDS);
+            (Date::of_days(day)?, Clock::of_seconds(second.rem_euclid(DAY_SECONDS) as u32, clock.micros))
+        }
+    };
+    push(&text(date, clock), out);
+    Ok(())
+}
+
+/// Day and time of day of so many microseconds since 1970, in UTC.
+pub(super) fn of_micros(micros: i64) -> Parsed<(Date, Clock)> {
+    const DAY_MICROS: i64 = DAY_SECONDS * 1_000_000;
+    let rest = micros.rem_euclid(DAY_MICROS);
+    let clock = Clock::of_seconds((rest / 1_000_000) as u32, (rest % 1_000_000) as u32);
+    Ok((Date::of_days(micros.div_euclid(DAY_MICROS))?, clock))
 }
 
 /// `YYYY-MM-DD`.
 pub fn canonical_date(text: &str, out: &mut String) -> Parsed<()> {
-    let mut cursor = Cursor(text.as_bytes());
-    let date = cursor.date()?;
-    cursor.end()?;
-    date.write(out);
+    let text: &[u8; 10] = text.as_bytes().try_into().map_err(|_| TimeFault::Invalid)?;
+    push_date(Date::read(text)?, out);
     Ok(())
 }
 
 /// `HH:MM:SS.ffffff`.
 pub fn canonical_time(text: &str, out: &mut String) -> Parsed<()> {
-    let mut cursor = Cursor(text.as_bytes());
-    let clock = cursor.clock()?;
-    cursor.end()?;
-    clock.write(out);
+    match Clock::read(text.as_bytes())? {
+        (clock, []) => push_time(clock, out),
+        _ => return Err(TimeFault::Invalid),
+    }
     Ok(())
 }
 
 /// `YYYY-MM-DD HH:MM:SS.ffffff`; an offset is refused, because dropping it would change the value.
 pub fn canonical_timestamp(text: &str, out: &mut String) -> Parsed<()> {
-    let mut cursor = Cursor(text.as_bytes());
-    let (date, clock) = date_and_clock(&mut cursor)?;
-    cursor.end()?;
-    date.write(out);
-    out.push(' ');
-    clock.write(out);
+    match date_and_clock(text.as_bytes())? {
+        (date, clock, []) => push_timestamp(date, clock, out),
+        _ => return Err(TimeFault::Invalid),
+    }
     Ok(())
 }
 
 /// `YYYY-MM-DD HH:MM:SS.ffffff+00`, converted to UTC; without an offset the text is UTC (the standard's default).
 pub fn canonical_timestamptz(text: &str, out: &mut String) -> Parsed<()> {
-    let mut cursor = Cursor(text.as_bytes());
-    let (date, clock) = date_and_clock(&mut cursor)?;
-    let offset = cursor.offset()?.unwrap_or(0);
-    cursor.end()?;
-    let seconds = i64::from(clock.hour * 3600 + clock.minute * 60 + clock.second) - offset;
-    let date = match seconds.div_euclid(86_400) {
-        0 => date,
-        days if days > 0 => date.next(),
-        _ => date.previous(),
-    };
-    if !(1..=9999).contains(&date.year) {
-        return Err(TimeFault::Invalid);
-    }
-    let seconds = seconds.rem_euclid(86_400) as u32;
-    let clock = Clock { hour: seconds / 3600, minute: seconds / 60 % 60, second: seconds % 60, ..clock };
-    date.write(out);
-    out.push(' ');
-    clock.write(out);
-    out.push_str("+00");
-    Ok(())
+    timestamptz_at(text, 0, out)
+}
+
+/// The same; without an offset the text is so many seconds east of UTC.
+pub(super) fn timestamptz_at(text: &str, default_offset: i64, out: &mut String) -> Parsed<()> {
+    let (date, clock, rest) = date_and_clock(text.as_bytes())?;
+    let offset = if rest.is_empty() { default_offset } else { offset(rest)? };
+    push_timestamptz(date, clock, offset, out)
 }
 
 /// The canonical timestamptz of a time in ms since 1970; beyond the year 9999 it stays there.
 pub fn canonical_from_ms(ms: u64) -> String {
-    const LAST_DAY: u64 = 2_932_896; // 9999-12-31
-    let (days, rest) = ((ms / 86_400_000).min(LAST_DAY), ms % 86_400_000);
-    // Civil date of a day number, counted in eras of 400 years that begin in March (H. Hinnant's algorithm).
-    let shifted = days as i64 + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = (day_of_year - (153 * shifted_month + 2) / 5 + 1) as u32;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 } as u32;
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    let seconds = (rest / 1000) as u32;
-    let clock = Clock {
-        hour: seconds / 3600,
-        minute: seconds / 60 % 60,
-        second: seconds % 60,
-        micros: (rest % 1000) as u32 * 1000,
-    };
+    const LAST: (Date, Clock) = (Date { year: 9999, month: 12, day: 31 }, Clock::MIDNIGHT);
+    let micros = i64::try_from(ms).ok().and_then(|ms| ms.checked_mul(1000));
+    let (date, clock) = micros.and_then(|micros| of_micros(micros).ok()).unwrap_or(LAST);
     let mut out = String::with_capacity(32);
-    Date { year, month, day }.write(&mut out);
-    out.push(' ');
-    clock.write(&mut out);
-    out.push_str("+00");
+    push(&text(date, clock), &mut out);
     out
-}
-
-fn date_and_clock(cursor: &mut Cursor<'_>) -> Parsed<(Date, Clock)> {
-    let date = cursor.date()?;
-    cursor.mark(b"T ")?;
-    Ok((date, cursor.clock()?))
 }
 
 #[cfg(test)]
@@ -315,6 +334,28 @@ mod tests {
             (4_107_542_399_999, "2100-02-28 23:59:59.999000+00"),
         ] {
             assert_eq!(canonical_from_ms(ms), want);
+        }
+    }
+
+    #[test]
+    fn every_day_of_the_calendar_has_its_number() {
+        let mut number = Date::new(1, 1, 1).unwrap().days();
+        assert_eq!((number, Date::new(1970, 1, 1).unwrap().days()), (-719_162, 0));
+        for year in 1..=9999 {
+            let mut of_year = 0;
+            for month in 1..=12 {
+                for day in 1..=days_in(year, month) {
+                    let date = Date::new(year, month, day).unwrap();
+                    of_year += 1;
+                    assert_eq!((date.days(), Date::of_days(number)), (number, Ok(date)));
+                    assert_eq!(Date::of_year(year, of_year), Ok(date));
+                    number += 1;
+                }
+            }
+            assert_eq!(Date::of_year(year, of_year + 1), Err(TimeFault::Invalid));
+        }
+        for beyond in [number, i64::MAX, i64::MIN, -719_163] {
+            assert_eq!(Date::of_days(beyond), Err(TimeFault::Invalid));
         }
     }
 

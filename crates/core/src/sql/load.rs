@@ -182,7 +182,7 @@ impl FifoLoad<'_> {
         let stamp = row.stamp();
         values.push(parameters.bind(stamp.record_id.as_str()));
         values.push(parameters.bind(stamp.row_hash.as_str()));
-        values.push(parameters.bind(&stamp.order));
+        values.push(parameters.bind(stamp.order));
         values.push(boolean(stamp.deleted).to_owned());
         values.push(source.to_owned());
         format!("({})", values.join(", "))

@@ -1,0 +1,56 @@
+//! The project's contract of transactions, as the benchmarks need it: with its variables filled in, beside nine
+//! others, for another format.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::sample::Form;
+
+const TRANSACTIONS: &str = include_str!("../../../infra/contracts/transactions.odcs.yaml");
+
+/// Writes ten contracts: that of transactions, and nine of other datasets with as many rules.
+pub fn write_ten(folder: &Path) -> anyhow::Result<()> {
+    let text = filled();
+    std::fs::write(folder.join("transactions.odcs.yaml"), &text).context("contract")?;
+    for n in 1..10 {
+        let name = format!("postings_{n}");
+        let file = folder.join(format!("{name}.odcs.yaml"));
+        std::fs::write(file, text.replace("transactions", &name)).context("contract")?;
+    }
+    Ok(())
+}
+
+/// The contract of transactions for files of a form.
+pub fn of_form(form: Form) -> String {
+    match form {
+        Form::Ndjson => filled(),
+        Form::Csv => filled().replace("*.json", "*.csv").replace("format: json", "format: csv"),
+    }
+}
+
+fn filled() -> String {
+    TRANSACTIONS
+        .replace("${LANDING_BUCKET}", "bench-landing")
+        .replace("${LOAD_QUEUE_URL}", "https://sqs.eu-central-1.amazonaws.com/123456789012/load.fifo")
+        .replace("${DATABASE}", "warehouse")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use penstock_core::contract::ContractSet;
+
+    #[test]
+    fn the_ten_contracts_can_stand_together() {
+        let folder = tempfile::tempdir().unwrap();
+        write_ten(folder.path()).unwrap();
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let texts: Vec<_> =
+            files.map(|path| (path.display().to_string(), std::fs::read_to_string(&path).unwrap())).collect();
+        let set =
+            ContractSet::parse(texts.iter().map(|(name, text)| (name.as_str(), text.as_str()))).unwrap();
+        set.check_locations().unwrap();
+        assert_eq!(set.iter().count(), 10);
+    }
+}

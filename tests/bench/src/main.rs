@@ -1,0 +1,98 @@
+//! Penstock's benchmarks: everything side by side in one run, as ratios that hold on any machine. Exits 1 when one
+//! that is asked for is missed.
+
+mod answers;
+mod contestant;
+mod contracts;
+mod envelope;
+mod firehose;
+mod ingest;
+mod memory;
+mod ours;
+mod process;
+mod runtime_api;
+mod sample;
+mod table;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use firehose::Rounds;
+use memory::Streamed;
+use table::{Line, render};
+
+/// Penstock beside what a user would run otherwise.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Inner>,
+    /// Only this part.
+    #[arg(long)]
+    only: Option<Part>,
+    /// Fewer rounds and smaller files: for a look while tuning.
+    #[arg(long)]
+    quick: bool,
+    /// The Python that has awslambdaric, Powertools and blake3.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv/bench/bin/python"))]
+    python: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Firehose,
+    Ingest,
+    Memory,
+}
+
+#[derive(Debug, Subcommand)]
+enum Inner {
+    /// Reads a file made on the fly and prints the peak of this process's memory.
+    #[command(hide = true)]
+    IngestMemory {
+        streamed: Streamed,
+        #[arg(long)]
+        megabytes: usize,
+    },
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    if let Some(Inner::IngestMemory { streamed, megabytes }) = arguments.command {
+        let Err(error) = memory::child(streamed, megabytes) else { return Ok(ExitCode::SUCCESS) };
+        // Without the backtrace that an error of main has: the parent shows this text in its table.
+        eprintln!("{error:#}");
+        return Ok(ExitCode::FAILURE);
+    }
+    let lines = measure(&arguments).await?;
+    println!("{}", render(&lines));
+    let misses: Vec<_> = lines.iter().filter_map(Line::miss).collect();
+    if misses.is_empty() {
+        println!("\nEvery ratio that is asked for holds.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("\nMissed:");
+    misses.iter().for_each(|miss| println!("  {miss}"));
+    Ok(ExitCode::FAILURE)
+}
+
+async fn measure(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
+    let wanted = |part| arguments.only.is_none_or(|only| only == part);
+    let (rounds, ingest_rounds, megabytes) = match arguments.quick {
+        true => (Rounds { warm: 9, python_every: 4, cold: 5 }, 2, 128),
+        false => (Rounds { warm: 31, python_every: 4, cold: 15 }, 5, 1024),
+    };
+    let mut lines = Vec::new();
+    if wanted(Part::Firehose) {
+        lines.extend(firehose::lines(&arguments.python, rounds).await?);
+    }
+    if wanted(Part::Ingest) {
+        lines.extend(ingest::lines(ingest_rounds));
+    }
+    if wanted(Part::Memory) {
+        lines.extend(memory::lines(megabytes));
+    }
+    Ok(lines)
+}

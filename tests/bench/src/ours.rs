@@ -1,0 +1,79 @@
+//! Penstock's ingest behind one function: the only place of the benchmarks that knows its interface.
+
+use std::sync::Arc;
+
+use penstock_core::contract::{Contract, ContractSet};
+use penstock_core::decode::Limits;
+use penstock_core::ident;
+use penstock_core::ingest::{Batch, Ingest};
+use penstock_core::row::{Checker, Origin};
+
+use crate::contracts;
+use crate::sample::Form;
+
+/// An object that is being read; its rows are dropped as soon as they are made.
+pub struct Ours {
+    ingest: Ingest,
+    batch: Batch,
+    accepted: u64,
+}
+
+/// Reads all bytes in memory; how many rows were accepted.
+pub fn ours(bytes: &[u8], form: Form) -> anyhow::Result<u64> {
+    let mut ours = Ours::start(form)?;
+    ours.push(bytes)?;
+    ours.finish()
+}
+
+impl Ours {
+    /// Starts on an object.
+    pub fn start(form: Form) -> anyhow::Result<Self> {
+        let text = contracts::of_form(form);
+        let set = ContractSet::parse([("transactions.odcs.yaml", text.as_str())])?;
+        let contract: Contract = set.iter().next().cloned().ok_or_else(|| anyhow::anyhow!("no contract"))?;
+        let checker = Arc::new(Checker::compile(Arc::new(contract))?);
+        let origin = Origin {
+            source: "s3://bench-landing/queue/transactions/a".to_owned(),
+            object_id: ident::stable_id(["bench"]),
+            source_ms: 1_772_700_000_000,
+        };
+        let ingest = Ingest::new(checker, origin, Limits::default())?;
+        Ok(Self { ingest, batch: Batch::default(), accepted: 0 })
+    }
+
+    /// The object's next bytes.
+    pub fn push(&mut self, mut bytes: &[u8]) -> anyhow::Result<()> {
+        while !bytes.is_empty() {
+            let taken = self.ingest.step(bytes, &mut self.batch)?;
+            self.take()?;
+            bytes = bytes.get(taken..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// The end of the object; how many rows were accepted.
+    pub fn finish(mut self) -> anyhow::Result<u64> {
+        let batch = std::mem::take(&mut self.batch);
+        let Self { ingest, mut accepted, .. } = self;
+        let mut batch = batch;
+        ingest.finish(&mut batch)?;
+        accepted += batch.rows.len() as u64;
+        reject(&batch)?;
+        Ok(accepted)
+    }
+
+    fn take(&mut self) -> anyhow::Result<()> {
+        reject(&self.batch)?;
+        self.accepted += self.batch.rows.len() as u64;
+        self.batch.rows.clear();
+        Ok(())
+    }
+}
+
+/// Every row of the benchmarks is good: a reject says that something else was measured.
+fn reject(batch: &Batch) -> anyhow::Result<()> {
+    match batch.rejects.first() {
+        None => Ok(()),
+        Some(reject) => anyhow::bail!("a good row was rejected: {:?}", reject.violations),
+    }
+}
