@@ -1,19 +1,25 @@
 //! AWS code that two or more functions share: reading objects, quarantine, the warehouse, telemetry, settings.
 //! Knows no function, no queue and no route: what only one function does lives in that function.
 
+#[cfg(feature = "sdk")]
 pub mod causes;
 pub mod contracts;
 pub mod deadline;
+#[cfg(feature = "sdk")]
 pub mod fetch;
+#[cfg(feature = "sdk")]
 pub mod quarantine;
 pub mod telemetry;
 pub mod vars;
+#[cfg(feature = "sdk")]
 pub mod warehouse;
 
+#[cfg(feature = "sdk")]
 pub use causes::answered;
 pub use deadline::Invocation;
 
 /// Clients are made from this once, in main.
+#[cfg(feature = "sdk")]
 pub async fn sdk_config() -> aws_config::SdkConfig {
     // The SDK is the owner of retries within one call; the trigger owns all others.
     aws_config::defaults(aws_config::BehaviorVersion::latest())
@@ -23,6 +29,7 @@ pub async fn sdk_config() -> aws_config::SdkConfig {
 }
 
 /// An S3 client. Under `AWS_ENDPOINT_URL` (a local cloud) buckets are addressed by path, as their names do not resolve.
+#[cfg(feature = "sdk")]
 pub fn s3_client(config: &aws_config::SdkConfig) -> aws_sdk_s3::Client {
     let path_style = config.endpoint_url().is_some();
     let config = aws_sdk_s3::config::Builder::from(config).force_path_style(path_style).build();

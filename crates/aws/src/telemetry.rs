@@ -1,6 +1,7 @@
 //! Logs and metrics in the forms that CloudWatch reads: one JSON line an event, one embedded-metric line an
 //! invocation and dataset. Names are those of Powertools. Holds no values of rows.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use lambda_runtime::tracing::Span;
@@ -24,7 +25,8 @@ pub fn init(env: &dyn Fn(&str) -> Option<String>) {
         level @ ("trace" | "debug" | "warn" | "error") => level.to_owned(),
         _ => "info".to_owned(),
     };
-    let ours = ["penstock_aws", "penstock_core", "s3_to_sqs_fifo", "sqs_fifo_to_redshift"];
+    let ours =
+        ["penstock_aws", "penstock_core", "firehose_transform", "s3_to_sqs_fifo", "sqs_fifo_to_redshift"];
     let directives = ours.map(|name| format!("{name}={level}")).join(",");
     let filter = EnvFilter::new(format!("warn,{directives}"));
     let mut json = json_subscriber::JsonLayer::stdout();
@@ -57,7 +59,7 @@ pub struct Metrics {
     service: &'static str,
     function_name: String,
     started_ms: u64,
-    counts: BTreeMap<String, BTreeMap<&'static str, u64>>,
+    counts: BTreeMap<String, BTreeMap<Cow<'static, str>, u64>>,
 }
 
 impl Metrics {
@@ -68,8 +70,8 @@ impl Metrics {
     }
 
     /// Adds to a count.
-    pub fn add(&mut self, dataset: &str, name: &'static str, count: u64) {
-        *self.counts.entry(dataset.to_owned()).or_default().entry(name).or_default() += count;
+    pub fn add(&mut self, dataset: &str, name: impl Into<Cow<'static, str>>, count: u64) {
+        *self.counts.entry(dataset.to_owned()).or_default().entry(name.into()).or_default() += count;
     }
 
     /// The counts as one JSON text, for the invocation's summary.
@@ -79,8 +81,8 @@ impl Metrics {
 
     /// One line a dataset, or several where it has more metrics than one line may hold.
     pub fn lines(&self) -> Vec<Value> {
-        let of_dataset = |(dataset, counts): (&String, &BTreeMap<&'static str, u64>)| {
-            let counts: Vec<(&str, u64)> = counts.iter().map(|(name, count)| (*name, *count)).collect();
+        let of_dataset = |(dataset, counts): (&String, &BTreeMap<Cow<'static, str>, u64>)| {
+            let counts: Vec<(&str, u64)> = counts.iter().map(|(name, count)| (&**name, *count)).collect();
             counts.chunks(MAX_METRICS).map(|counts| self.line(dataset, counts)).collect::<Vec<_>>()
         };
         self.counts.iter().flat_map(of_dataset).collect()

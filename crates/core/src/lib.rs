@@ -6,7 +6,7 @@
 //! - [`object`]: which S3 objects an event speaks of, from every envelope
 //! - [`decode`]: bytes into records, as a stream; [`row`]: records into checked, derived, stamped rows
 //! - [`ident`]: identity and order; [`reject`]: why a record is no row
-//! - [`queue`]: rows into messages and back; [`chunk`]: lists cut by count and bytes
+//! - [`kpl`]: aggregated stream records; [`queue`]: rows into messages and back; [`chunk`]: lists cut by count and bytes
 //! - [`sql`]: DDL and the load transaction; [`quarantine`] and [`receipt`]: what is written about an object
 //! - [`mask`]: a raw record as people may see it
 //!
@@ -17,6 +17,7 @@ pub mod contract;
 pub mod decode;
 pub mod ident;
 pub mod ingest;
+pub mod kpl;
 pub mod mask;
 pub mod object;
 pub mod quarantine;

@@ -162,7 +162,7 @@ impl App {
         };
         let settled = self.sink.load(&loadable, home, invocation).await;
         metrics.add(dataset, "Messages", loadable.len() as u64);
-        settled.counts.iter().for_each(|(name, count)| metrics.add(dataset, name, *count));
+        settled.counts.iter().for_each(|(name, count)| metrics.add(dataset, *name, *count));
         failures.extend(settled.failed);
     }
 

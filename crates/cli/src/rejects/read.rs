@@ -2,12 +2,17 @@
 //! is held in memory. Knows no contract.
 
 use aws_sdk_s3::primitives::ByteStream;
+use penstock_core::contract::Compression;
 use penstock_core::decode::{Inflate, Limits};
 
 /// Longest line: a megabyte of record takes six when every byte is escaped, and its rules come on top.
 const MAX_LINE_BYTES: usize = 16 << 20;
 /// A part has at most 8 MiB of records; many short ones can take far more with their rules, and pack well.
-const LIMITS: Limits = Limits { max_record_bytes: MAX_LINE_BYTES, max_ratio: 200, free_bytes: 512 << 20 };
+const FREE_BYTES: u64 = 512 << 20;
+
+fn limits() -> Limits {
+    Limits { max_record_bytes: MAX_LINE_BYTES, free_bytes: FREE_BYTES, ..Limits::default() }
+}
 
 /// An object's lines.
 #[derive(Debug)]
@@ -29,7 +34,7 @@ impl Lines {
     pub fn new(body: ByteStream) -> Self {
         Self {
             body,
-            inflate: Some(Inflate::new(LIMITS)),
+            inflate: Some(Inflate::new(Compression::Auto, limits())),
             fault: None,
             packed: Vec::new(),
             taken: 0,

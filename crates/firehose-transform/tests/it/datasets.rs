@@ -1,0 +1,80 @@
+//! Which dataset a record is of.
+
+use firehose_transform::Error;
+use serde_json::{Value, json};
+
+use crate::common::{
+    ID, NOTE, answers, app, app_of, contract, contracts, event, invoke, order, record, results, try_app,
+};
+
+fn stamped_click() -> Value {
+    answers(&app_of("clicks"), vec![record(1, r#"{"note": "n"}"#)])[0].row()
+}
+
+#[test]
+fn the_function_may_be_set_to_a_dataset_whatever_the_stream_is() {
+    let answers = answers(&app_of("clicks"), vec![record(1, r#"{"note": "n"}"#)]);
+    assert_eq!(answers[0].keys["dataset"], "clicks");
+}
+
+#[test]
+fn a_stamped_row_names_its_dataset_and_others_are_of_the_stream() {
+    let records = vec![record(1, order("a", "s")), record(2, stamped_click().to_string())];
+    let datasets: Vec<_> = answers(&app(), records).iter().map(|own| own.keys["dataset"].clone()).collect();
+    assert_eq!(datasets, [json!("orders"), json!("clicks")]);
+}
+
+#[test]
+fn rows_of_two_datasets_do_not_go_together() {
+    let data = format!("{}\n{}", order("a", "s"), stamped_click());
+    assert_eq!(results(&app(), vec![record(1, data)]), ["ProcessingFailed"]);
+}
+
+#[test]
+fn a_dataset_that_nobody_knows_fails_the_record() {
+    let mut row = stamped_click();
+    row["_dataset"] = json!("nobodys");
+    assert_eq!(results(&app(), vec![record(1, row.to_string())]), ["ProcessingFailed"]);
+    let app = try_app(vec![contract("orders", "another-stream", &[ID])], &[]).unwrap();
+    assert_eq!(results(&app, vec![record(1, r#"{"id": "a"}"#)]), ["ProcessingFailed"]);
+}
+
+#[test]
+fn two_contracts_of_one_stream_tell_no_dataset() {
+    let two = vec![contract("a", "orders-stream", &[ID]), contract("b", "orders-stream", &[ID])];
+    let app = try_app(two, &[]).unwrap();
+    assert_eq!(results(&app, vec![record(1, r#"{"id": "a"}"#)]), ["ProcessingFailed"]);
+}
+
+#[test]
+fn a_streams_name_may_be_made_of_the_environment() {
+    let contracts = || vec![contract("orders", "${STAGE}-stream", &[ID]), contract("b", "${OTHER}", &[ID])];
+    let one = || vec![record(1, r#"{"id": "a"}"#)];
+    assert_eq!(results(&try_app(contracts(), &[("STAGE", "orders")]).unwrap(), one()), ["Ok"]);
+    assert_eq!(results(&try_app(contracts(), &[]).unwrap(), one()), ["ProcessingFailed"]);
+}
+
+#[test]
+fn a_dataset_setting_without_a_contract_fails_the_start() {
+    let error = try_app(contracts(), &[("DATASET", "nobodys")]).unwrap_err().to_string();
+    assert!(error.contains("DATASET") && error.contains("nobodys"), "{error}");
+}
+
+#[test]
+fn a_wrong_contract_is_told_by_its_file_where_it_is_needed() {
+    let wrong = || contract("clicks", "", &["name: note, logicalType: string, physicalType: money"]);
+    let error = try_app(vec![wrong()], &[("DATASET", "clicks")]).unwrap_err().to_string();
+    assert!(error.starts_with("clicks.odcs.yaml: "), "{error}");
+    let app = try_app(vec![wrong(), contract("orders", "orders-stream", &[ID, NOTE])], &[]).unwrap();
+    assert_eq!(results(&app, vec![record(1, r#"{"id": "a"}"#)]), ["Ok"]);
+    let error = invoke(&app, &event(vec![record(1, stamped_click().to_string())])).unwrap_err();
+    assert_eq!(error.kind(), "ContractError");
+}
+
+#[test]
+fn an_event_that_is_not_of_firehose_fails_by_its_name() {
+    for foreign in [json!({"Records": [{"s3": {}}]}), json!([]), json!({"records": [{"data": "QQ=="}]})] {
+        let error = invoke(&app(), &foreign).unwrap_err();
+        assert!(matches!(error, Error::Event(_)) && error.to_string().contains("Firehose"), "{error}");
+    }
+}
