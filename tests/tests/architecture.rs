@@ -49,6 +49,7 @@ fn is_allowed(package: &str, dependency: &str) -> bool {
         "penstock-core" | "redshift-local" => false,
         "penstock-aws" => dependency == "penstock-core",
         "penstock" | "penstock-tests" => true,
+        "penstock-bench" => dependency == "penstock-core",
         function if is_function(function) => ["penstock-core", "penstock-aws"].contains(&dependency),
         unknown => panic!("{unknown} has no place in the architecture: give it one here"),
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use penstock_core::contract::{Contract, ContractSet};
 use penstock_core::decode::Limits;
 use penstock_core::ident;
-use penstock_core::ingest::{Batch, Ingest};
+use penstock_core::ingest::{Batch, Ingest, Progress};
 use penstock_core::row::{Checker, Origin};
 
 use crate::contracts;
@@ -53,19 +53,19 @@ impl Ours {
 
     /// The end of the object; how many rows were accepted.
     pub fn finish(mut self) -> anyhow::Result<u64> {
-        let batch = std::mem::take(&mut self.batch);
-        let Self { ingest, mut accepted, .. } = self;
-        let mut batch = batch;
-        ingest.finish(&mut batch)?;
-        accepted += batch.rows.len() as u64;
-        reject(&batch)?;
-        Ok(accepted)
+        loop {
+            let progress = self.ingest.finish(&mut self.batch)?;
+            self.take()?;
+            if progress == Progress::Done {
+                return Ok(self.accepted);
+            }
+        }
     }
 
     fn take(&mut self) -> anyhow::Result<()> {
         reject(&self.batch)?;
         self.accepted += self.batch.rows.len() as u64;
-        self.batch.rows.clear();
+        self.batch.clear();
         Ok(())
     }
 }
