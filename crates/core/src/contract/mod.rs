@@ -12,6 +12,7 @@ mod servers;
 mod set;
 mod template;
 mod types;
+mod value;
 
 use std::fmt;
 

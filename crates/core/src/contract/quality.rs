@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::odcs::Quality;
-use super::rules::{scalar_text, text, texts};
+use super::value::{scalar_text, text, texts};
 use super::{ContractError, Notes};
 
 /// What a broken rule does; the stricter is the greater.

@@ -3,10 +3,11 @@
 
 use std::cmp::Ordering;
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use super::quality::{Check, Severity};
 use super::types::{LogicalType, PhysicalType};
+use super::value::{decimal, flag, multiple, scalar_text, text, texts, whole};
 use super::{ContractError, Notes};
 use crate::row::number::{Decimal, Multiple};
 use crate::row::text_format::TextFormat;
@@ -343,62 +344,4 @@ fn tighten(kept: &mut Option<(Bound, Inclusive)>, new: (Bound, Inclusive), side:
     if is_tighter {
         *kept = Some(new);
     }
-}
-
-pub(super) fn scalar_text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => exact(number),
-        Value::Bool(flag) => Some(flag.to_string()),
-        _ => None,
-    }
-}
-
-/// YAML numbers that are neither whole nor short have lost digits by now; in quotes they keep them.
-fn exact(number: &Number) -> Option<String> {
-    const MAX_DIGITS: usize = 15;
-    let text = number.to_string();
-    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
-    let digits = mantissa.trim_start_matches(['-', '0', '.']).bytes().filter(u8::is_ascii_digit).count();
-    (!number.is_f64() || digits <= MAX_DIGITS).then_some(text)
-}
-
-pub(super) fn text<'a>(path: &str, value: &'a Value) -> Result<&'a str, ContractError> {
-    value.as_str().ok_or_else(|| ContractError::at(path, "must be a text".into()))
-}
-
-pub(super) fn texts(path: &str, value: &Value) -> Result<Vec<String>, ContractError> {
-    let texts = |items: &Vec<Value>| {
-        items.iter().map(|item| item.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
-    };
-    value
-        .as_array()
-        .and_then(texts)
-        .filter(|own| !own.is_empty())
-        .ok_or_else(|| ContractError::at(path, "must be a list of texts".into()))
-}
-
-fn flag(path: &str, value: &Value) -> Result<bool, ContractError> {
-    value.as_bool().ok_or_else(|| ContractError::at(path, "must be true or false".into()))
-}
-
-fn whole(path: &str, value: &Value) -> Result<u64, ContractError> {
-    value.as_u64().ok_or_else(|| ContractError::at(path, "must be a whole number".into()))
-}
-
-fn multiple(path: &str, value: &Value) -> Result<Multiple, ContractError> {
-    let number = decimal(path, value)?;
-    Multiple::parse(number.as_str())
-        .ok_or_else(|| ContractError::at(path, "must be a number above 0 of at most 36 digits".into()))
-}
-
-fn decimal(path: &str, value: &Value) -> Result<Decimal, ContractError> {
-    let refuse = |what: &str| ContractError::at(path, what.to_owned());
-    let text = match value {
-        Value::Number(number) => exact(number)
-            .ok_or_else(|| refuse("has more digits than YAML's numbers keep: put it in quotes"))?,
-        Value::String(text) => text.clone(),
-        _ => return Err(refuse("must be a number")),
-    };
-    Decimal::parse(&text).ok_or_else(|| refuse("must be a number"))
 }
