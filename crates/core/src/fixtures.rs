@@ -57,7 +57,7 @@ pub fn object_id() -> HexId {
 }
 
 pub fn origin() -> Origin {
-    Origin { source: "s3://b/t/1.json".into(), object_id: object_id(), source_ms: 1_767_322_800_000 }
+    Origin::new("s3://b/t/1.json", object_id(), 1_767_322_800_000)
 }
 
 /// One row in an arena of its own.

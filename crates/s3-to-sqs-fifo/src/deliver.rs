@@ -113,8 +113,7 @@ impl App {
         let unusable = |source| Error::Contract { uri: object.uri(), source };
         let queue = contract.queue().map_err(unusable)?;
         let queue_url = self.queue_url(&contract.dataset, &uri)?;
-        let origin =
-            Origin { source: uri.clone(), object_id: fetched.object_id, source_ms: fetched.modified_ms };
+        let origin = Origin::new(uri.clone(), fetched.object_id, fetched.modified_ms);
         let ingest =
             Ingest::new(Arc::clone(&checker), origin.clone(), Limits::default()).map_err(unusable)?;
         let subject = Subject {

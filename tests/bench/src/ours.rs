@@ -32,11 +32,8 @@ impl Ours {
         let set = ContractSet::parse([("transactions.odcs.yaml", text.as_str())])?;
         let contract: Contract = set.iter().next().cloned().ok_or_else(|| anyhow::anyhow!("no contract"))?;
         let checker = Arc::new(Checker::compile(Arc::new(contract))?);
-        let origin = Origin {
-            source: "s3://bench-landing/queue/transactions/a".to_owned(),
-            object_id: ident::stable_id(["bench"]),
-            source_ms: 1_772_700_000_000,
-        };
+        let source = "s3://bench-landing/queue/transactions/a";
+        let origin = Origin::new(source, ident::stable_id(["bench"]), 1_772_700_000_000);
         let ingest = Ingest::new(checker, origin, Limits::default())?;
         Ok(Self { ingest, batch: Batch::default(), accepted: 0 })
     }

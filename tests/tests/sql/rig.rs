@@ -56,11 +56,7 @@ impl Rig {
     pub fn row(&self, object: usize, source_ms: u64, position: u64, record: &Value) -> Sourced {
         let source = format!("s3://landing/queue/{object}.json");
         let tag = ContentTag::Etag { etag: object.to_string(), size: 1 };
-        let origin = Origin {
-            source: source.clone(),
-            object_id: ident::object_id("landing", &source, &tag),
-            source_ms,
-        };
+        let origin = Origin::new(source.clone(), ident::object_id("landing", &source, &tag), source_ms);
         let mut rows = Rows::default();
         let place = Place::Object { origin: &origin, position };
         self.checker

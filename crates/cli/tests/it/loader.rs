@@ -19,7 +19,7 @@ pub async fn load(db: &Db, access_key: &str) -> LoadEnd {
     let contract = Arc::new(Contract::parse(TRANSACTIONS).unwrap());
     let checker = Checker::compile(Arc::clone(&contract)).unwrap();
     let source = "s3://landing/queue/transactions/a.json".to_owned();
-    let origin = Origin { source: source.clone(), object_id: ident::stable_id(["object"]), source_ms: 1 };
+    let origin = Origin::new(source.clone(), ident::stable_id(["object"]), 1);
     let mut rows = Rows::default();
     let place = Place::Object { origin: &origin, position: 0 };
     checker.check_json(&mut Session::default(), RECORD.as_bytes(), &place, &mut rows).unwrap();

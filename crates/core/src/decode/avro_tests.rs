@@ -140,7 +140,7 @@ fn what_unpacks_to_more_than_a_block_may_be_is_refused() {
 }
 
 fn handmade(schema: &str, rows: u8, data: &[u8]) -> Vec<u8> {
-    let long = |n: usize| vec![(n * 2 & 0x7f) as u8 | 0x80, (n * 2 >> 7) as u8];
+    let long = |n: usize| vec![((n * 2) & 0x7f) as u8 | 0x80, ((n * 2) >> 7) as u8];
     let mut bytes =
         [MAGIC, &[2, 22][..], b"avro.schema", &long(schema.len()), schema.as_bytes(), &[0]].concat();
     bytes.extend([7; 16]);

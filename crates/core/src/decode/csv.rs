@@ -14,11 +14,26 @@ use crate::row::fields::Fields;
 
 const BOM: &[u8] = &[0xef, 0xbb, 0xbf];
 const COMMA: u8 = b',';
-const TOO_LARGE: Fault = (Rule::RecordTooLarge, "the record is longer than the limit");
-pub(super) const UNCLOSED: Fault = (Rule::InvalidCsv, "a quoted field is not closed");
-const COUNT: Fault = (Rule::FieldCount, "the record has another number of fields than expected");
 
-pub(super) type Fault = (Rule, &'static str);
+/// Why a record is none. Small, because it is handed on with every record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    TooLarge,
+    Unclosed,
+    BehindQuote,
+    FieldCount,
+}
+
+impl Fault {
+    fn told(self) -> (Rule, &'static str) {
+        match self {
+            Self::TooLarge => (Rule::RecordTooLarge, "the record is longer than the limit"),
+            Self::Unclosed => (Rule::InvalidCsv, "a quoted field is not closed"),
+            Self::BehindQuote => (Rule::InvalidCsv, "text stands behind a closing quote"),
+            Self::FieldCount => (Rule::FieldCount, "the record has another number of fields than expected"),
+        }
+    }
+}
 
 /// The contract's source columns: which fields become which slots.
 #[derive(Debug, Clone, Default)]
@@ -99,11 +114,9 @@ const BETWEEN: State = State::Record(0, Mode::FieldStart);
 struct Framed {
     len: usize,
     whole: usize,
-    fault: Option<Fault>,
-    counts: Option<(usize, usize)>,
-    next: State,
-    /// Line breaks in `whole`, where they are known.
-    breaks: Option<u64>,
+    told: Told,
+    /// Whether the rest of its line is still to come.
+    goes_on: bool,
 }
 
 impl CsvReader {
@@ -171,20 +184,28 @@ impl CsvReader {
             let (start, line) = (self.at, self.line);
             let bytes = start..start + framed.len;
             if framed.len > 0 && self.targets.is_none() {
-                self.read_header(bytes, framed.fault)?;
+                self.read_header(bytes, framed.told.fault)?;
             } else if framed.len > 0 {
                 let position = self.position();
                 self.pass(&framed);
                 let bytes = self.buffer.get(bytes).unwrap_or_default();
-                let frame = Frame { position, line, bytes, fault: framed.fault, accepted: false };
-                return Ok(Some(CsvFrame { frame, counts: framed.counts }));
+                let fault = framed.told.fault;
+                let counts =
+                    (fault == Some(Fault::FieldCount)).then_some((framed.told.count, self.expected()));
+                let frame = Frame { position, line, bytes, fault: fault.map(Fault::told), accepted: false };
+                return Ok(Some(CsvFrame { frame, counts }));
             }
             self.pass(&framed);
         }
     }
 
+    /// Fields of a record.
+    fn expected(&self) -> usize {
+        self.targets.as_ref().map_or(0, |targets| targets.as_slice().len())
+    }
+
     fn read_header(&mut self, record: std::ops::Range<usize>, fault: Option<Fault>) -> Result<(), Broken> {
-        if let Some((_, reason)) = fault {
+        if let Some((_, reason)) = fault.map(Fault::told) {
             return Err(Broken::new(Rule::HeaderMismatch, format!("the header cannot be read: {reason}")));
         }
         let record = self.buffer.get(record).unwrap_or_default();
@@ -197,14 +218,9 @@ impl CsvReader {
     }
 
     fn pass(&mut self, framed: &Framed) {
-        match framed.breaks {
-            Some(breaks) => {
-                self.line += breaks;
-                self.at += framed.whole;
-                self.state = framed.next;
-            }
-            None => self.advance(framed.whole, framed.next),
-        }
+        self.line += framed.told.breaks;
+        self.at += framed.whole;
+        self.state = if framed.goes_on { State::DropLine } else { BETWEEN };
     }
 
     fn advance(&mut self, bytes: usize, next: State) {
@@ -242,9 +258,10 @@ impl CsvReader {
     /// The record that begins at `at`, its fields told; `None` when more bytes are needed.
     fn framed(&mut self, fields: &mut Fields) -> Option<Framed> {
         let State::Record(seen, mode) = self.state else { return None };
-        let (mut found, mut counted) = (Found::More(mode), None);
+        let (mut found, mut told) = (Found::More(mode), None);
         if seen == 0 && self.unclosed_until <= self.position() {
-            (found, counted) = self.tell(self.window(), fields);
+            let whole = self.tell(self.window(), fields);
+            (found, told) = (whole.0, Some(whole.1));
         } else if seen < self.window().len() {
             found = self.scan_on(seen, mode);
         }
@@ -255,16 +272,9 @@ impl CsvReader {
                 if record.len() > self.max_record_bytes {
                     return Some(self.too_large());
                 }
-                let told = counted.unwrap_or_else(|| self.tell(whole, fields).1.unwrap_or_default());
-                let (len, whole) = (record.len(), whole.len());
-                Some(Framed {
-                    len,
-                    whole,
-                    fault: told.fault,
-                    counts: told.counts,
-                    next: BETWEEN,
-                    breaks: Some(told.breaks),
-                })
+                let (len, whole) = (record.len(), end + 1);
+                let told = told.unwrap_or_else(|| self.tell(self.window(), fields).1);
+                Some(Framed { len, whole, told, goes_on: false })
             }
             Found::More(mode) => {
                 let scanned = self.window().len();
@@ -306,46 +316,43 @@ impl CsvReader {
                 let len = first.strip_suffix(b"\r").unwrap_or(first).len();
                 self.unclosed_until = self.position() + scanned as u64;
                 self.unclosed_mode = mode;
-                Framed {
-                    len,
-                    whole: line + 1,
-                    fault: Some(UNCLOSED),
-                    counts: None,
-                    next: BETWEEN,
-                    breaks: Some(1),
-                }
+                let told = Told { fault: Some(Fault::Unclosed), count: 0, breaks: 1 };
+                Framed { len, whole: line + 1, told, goes_on: false }
             }
             _ => self.too_large(),
         }
     }
 
     fn too_large(&self) -> Framed {
-        let len = self.max_record_bytes.min(self.rest().len());
-        Framed { len, whole: len, fault: Some(TOO_LARGE), counts: None, next: State::DropLine, breaks: None }
+        let rest = self.rest();
+        let record = rest.get(..self.max_record_bytes).unwrap_or(rest);
+        let breaks = memchr::memchr_iter(b'\n', record).count() as u64;
+        let told = Told { fault: Some(Fault::TooLarge), count: 0, breaks };
+        Framed { len: record.len(), whole: record.len(), told, goes_on: true }
     }
 
-    /// Scans from the record's first byte and sets its fields.
-    fn tell(&self, bytes: &[u8], fields: &mut Fields) -> (Found, Option<Told>) {
-        let Some(targets) = &self.targets else {
-            let mut faults = Teller::new(bytes, fields, &[], &[]);
-            let found = scan(bytes, self.dialect, &mut faults);
-            return (found, Some(Told { fault: faults.fault, counts: None, breaks: faults.breaks + 1 }));
-        };
+    /// Scans from the record's first byte and sets its fields; a header has none yet.
+    #[inline]
+    fn tell(&self, bytes: &[u8], fields: &mut Fields) -> (Found, Told) {
         fields.clear(self.columns.slot_count);
-        let mut teller = Teller::new(bytes, fields, targets.as_slice(), &self.null_texts);
-        teller.quote = self.dialect.quote.unwrap_or_default();
+        let targets = self.targets.as_ref().map_or(&[][..], Targets::as_slice);
+        let quote = self.dialect.quote.unwrap_or_default();
+        let mut teller = Teller::new(bytes, fields, targets, &self.null_texts, quote);
         let found = scan(bytes, self.dialect, &mut teller);
-        let (fault, count, expected) = (teller.fault, teller.count, targets.as_slice().len());
-        let counts = (fault.is_none() && count != expected).then_some((count, expected));
-        (found, Some(Told { fault: fault.or(counts.map(|_| COUNT)), counts, breaks: teller.breaks + 1 }))
+        let (mut fault, count, breaks) = (teller.fault, teller.count, teller.breaks + 1);
+        if fault.is_none() && count != targets.len() && self.targets.is_some() {
+            fault = Some(Fault::FieldCount);
+        }
+        (found, Told { fault, count, breaks })
     }
 }
 
 /// What a scan told beside the fields.
-#[derive(Default)]
+#[derive(Debug, Clone, Copy)]
 struct Told {
     fault: Option<Fault>,
-    counts: Option<(usize, usize)>,
+    /// Fields.
+    count: usize,
     /// Line breaks, with the record's own.
     breaks: u64,
 }

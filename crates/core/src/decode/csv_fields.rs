@@ -1,12 +1,9 @@
 //! The fields of one CSV record into their slots: which are NULL, which are JSON, which have no column. Knows neither
 //! the stream nor the header.
 
-use super::csv::{Fault, UNCLOSED};
+use super::csv::Fault;
 use super::csv_scan::Sink;
-use crate::reject::Rule;
 use crate::row::fields::{Fields, MAX_EXTRA_TOLD, Span, Value};
-
-const BEHIND: Fault = (Rule::InvalidCsv, "text stands behind a closing quote");
 
 /// What a field of the record is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +21,7 @@ pub(super) struct Teller<'a> {
     fields: &'a mut Fields,
     targets: &'a [Target],
     null_texts: &'a [String],
-    pub quote: u8,
+    quote: u8,
     /// Fields so far.
     pub count: usize,
     pub fault: Option<Fault>,
@@ -33,8 +30,14 @@ pub(super) struct Teller<'a> {
 }
 
 impl<'a> Teller<'a> {
-    pub fn new(record: &'a [u8], fields: &'a mut Fields, targets: &'a [Target], nulls: &'a [String]) -> Self {
-        Self { record, fields, targets, null_texts: nulls, quote: b'"', count: 0, fault: None, breaks: 0 }
+    pub fn new(
+        record: &'a [u8],
+        fields: &'a mut Fields,
+        targets: &'a [Target],
+        null_texts: &'a [String],
+        quote: u8,
+    ) -> Self {
+        Self { record, fields, targets, null_texts, quote, count: 0, fault: None, breaks: 0 }
     }
 
     #[inline(always)]
@@ -107,10 +110,10 @@ impl Sink for Teller<'_> {
     }
 
     fn behind_quote(&mut self) {
-        self.fault = self.fault.or(Some(BEHIND));
+        self.fault = self.fault.or(Some(Fault::BehindQuote));
     }
 
     fn unclosed(&mut self) {
-        self.fault = self.fault.or(Some(UNCLOSED));
+        self.fault = self.fault.or(Some(Fault::Unclosed));
     }
 }

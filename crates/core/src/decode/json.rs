@@ -128,7 +128,8 @@ impl JsonFramer {
     }
 
     /// The same, with a reader that may tell the length of the object at the front of the bytes, if that is plainly
-    /// a record: then its end need not be searched for, and the frame is `accepted`.
+    /// a record in one line: then its end need not be searched for, and the frame is `accepted`. (In a record of
+    /// several lines the brackets may tell that another one begins.)
     pub fn next_accepted(
         &mut self,
         accept: &mut dyn FnMut(&[u8]) -> Option<usize>,
@@ -139,7 +140,7 @@ impl JsonFramer {
             }
             if let Some((len, end)) = self.accepted(accept) {
                 let (start, line) = (self.at, self.line);
-                self.advance(end);
+                self.at += end;
                 self.state = State::Between;
                 let bytes = &self.buffer[start..start + len];
                 let position = self.offset + start as u64;
@@ -177,10 +178,6 @@ impl JsonFramer {
             return None;
         }
         let len = accept(bytes)?;
-        // In a record of several lines the brackets may tell that another one begins.
-        if memchr(b'\n', bytes.get(..len)?).is_some() {
-            return None;
-        }
         if self.mode != Mode::Lines {
             return Some((len, len));
         }

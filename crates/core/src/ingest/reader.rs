@@ -165,14 +165,11 @@ fn json(framer: &mut JsonFramer, records: &mut Records, batch: &mut Batch) -> Re
     let Records { checker, session, origin } = records;
     while let Some(frame) = framer.next_accepted(&mut |bytes| checker.accept(session, bytes))? {
         let place = Place::Object { origin, position: frame.position };
-        let checked = match (frame.fault, frame.accepted) {
+        let text = frame.accepted.then(|| std::str::from_utf8(frame.bytes));
+        let checked = match (frame.fault, text) {
             (Some((rule, reason)), _) => Err(vec![Violation::record(rule, reason)]),
-            (None, true) => {
-                // Accepted records are UTF-8.
-                let text = std::str::from_utf8(frame.bytes).unwrap_or_default();
-                checker.check_fields(session, text, &place, &mut batch.rows)
-            }
-            (None, false) => checker.check_json(session, frame.bytes, &place, &mut batch.rows),
+            (None, Some(Ok(text))) => checker.check_fields(session, text, &place, &mut batch.rows),
+            (None, _) => checker.check_json(session, frame.bytes, &place, &mut batch.rows),
         };
         batch.tell(checked, frame.position, Some(frame.line), frame.bytes);
     }

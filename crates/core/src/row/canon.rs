@@ -37,19 +37,38 @@ pub(crate) enum Written {
 
 type Fault = (Rule, String);
 
+/// Whose text a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spelling {
+    /// The source's: times are written in the format that the contract names.
+    Source,
+    /// Ours, of a row that was stamped before.
+    Canonical,
+}
+
 /// Appends the canonical text of `value` to `out`; on a violation `out` is as before.
-pub(crate) fn write(column: &Column, value: &Scalar<'_>, out: &mut String) -> Result<Written, Violation> {
+pub(crate) fn write(
+    column: &Column,
+    value: &Scalar<'_>,
+    spelling: Spelling,
+    out: &mut String,
+) -> Result<Written, Violation> {
     if *value == Scalar::Null {
         return Ok(Written::Null);
     }
     let start = out.len();
-    write_value(column, value, out).map_err(|(rule, reason)| {
+    write_value(column, value, spelling, out).map_err(|(rule, reason)| {
         out.truncate(start);
         Violation::column(rule, &column.name, reason)
     })
 }
 
-fn write_value(column: &Column, value: &Scalar<'_>, out: &mut String) -> Result<Written, Fault> {
+fn write_value(
+    column: &Column,
+    value: &Scalar<'_>,
+    spelling: Spelling,
+    out: &mut String,
+) -> Result<Written, Fault> {
     use PhysicalType as P;
     match column.ty {
         P::SmallInt => integer(value, i16::MIN.into(), i16::MAX.into(), out)?,
@@ -64,7 +83,9 @@ fn write_value(column: &Column, value: &Scalar<'_>, out: &mut String) -> Result<
         P::Boolean => out.push_str(boolean(value)?),
         P::Varchar(max_bytes) => return characters(column, text(value)?, max_bytes, out),
         P::Char(max_bytes) => return fixed_characters(column, text(value)?, max_bytes, out),
-        P::Date | P::Time | P::Timestamp | P::TimestampTz if column.rules.time_format.is_some() => {
+        P::Date | P::Time | P::Timestamp | P::TimestampTz
+            if column.rules.time_format.is_some() && spelling == Spelling::Source =>
+        {
             formatted(column, value, out)?;
         }
         P::Date => timed(value, time::canonical_date, Rule::InvalidDate, "YYYY-MM-DD", out)?,

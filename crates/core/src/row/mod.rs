@@ -26,7 +26,7 @@ use std::sync::Arc;
 use crate::contract::{Column, Contract, ContractError, ExtraColumns, Overflow};
 use crate::ident::{self, HexId};
 use crate::reject::{Rule, Violation};
-use canon::Written;
+use canon::{Spelling, Written};
 use derive::Derivations;
 pub(crate) use fields::Scalar;
 use findings::Findings;
@@ -108,10 +108,11 @@ impl Checker {
         self.check_fields(session, text, place, rows)
     }
 
-    /// Whether a record stands at the front of the bytes, and how long it is: then its fields are in the session.
+    /// Length of the record in one line that stands at the front of the bytes: then its fields are in the session.
+    /// Whether it is UTF-8 is not looked at.
     pub(crate) fn accept(&self, session: &mut Session, bytes: &[u8]) -> Option<usize> {
-        let len = session.scan(&self.source, bytes)?;
-        std::str::from_utf8(bytes.get(..len)?).ok().map(|_| len)
+        let scanned = session.scan(&self.source, bytes)?;
+        scanned.is_one_line.then_some(scanned.len)
     }
 
     /// The session's fields into a row; `record` is the text that their spans speak of.
@@ -167,7 +168,7 @@ impl Checker {
         found: &mut Findings,
     ) {
         let Some(rules) = self.rules.get(i) else { return };
-        let written = match put(draft, column, i, value) {
+        let written = match put(draft, column, i, value, Spelling::Source) {
             Ok(written) => written,
             Err(violation) => return found.broken.push(violation),
         };
@@ -242,8 +243,14 @@ fn overflowed(column: &Column) -> Violation {
 }
 
 /// Writes a column's canonical text; NULL is refused where the column is required.
-fn put(draft: &mut Draft<'_>, column: &Column, i: usize, value: &Scalar<'_>) -> Result<Written, Violation> {
-    let (cell, written) = draft.write(|text| canon::write(column, value, text))?;
+fn put(
+    draft: &mut Draft<'_>,
+    column: &Column,
+    i: usize,
+    value: &Scalar<'_>,
+    spelling: Spelling,
+) -> Result<Written, Violation> {
+    let (cell, written) = draft.write(|text| canon::write(column, value, spelling, text))?;
     match written {
         Written::Value | Written::Cut => draft.set(i, cell),
         Written::Null | Written::Emptied if column.required => {

@@ -12,6 +12,20 @@ pub struct Origin {
     pub object_id: HexId,
     /// The object's LastModified in ms since 1970.
     pub source_ms: u64,
+    /// What every `_order` of the object begins with.
+    order: String,
+}
+
+impl Origin {
+    /// An object by its URI, its identity and its LastModified in ms since 1970.
+    pub fn new(source: impl Into<String>, object_id: HexId, source_ms: u64) -> Self {
+        let mut order = String::with_capacity(48);
+        push_padded(source_ms, 13, &mut order);
+        order.push('/');
+        order.push_str(object_id.as_str());
+        order.push('/');
+        Self { source: source.into(), object_id, source_ms, order }
+    }
 }
 
 /// What names a record of a stream.
@@ -80,10 +94,7 @@ impl Place<'_> {
     pub(super) fn write_order(&self, out: &mut String) {
         match self {
             Self::Object { origin, position } => {
-                push_padded(origin.source_ms, 13, out);
-                out.push('/');
-                out.push_str(origin.object_id.as_str());
-                out.push('/');
+                out.push_str(&origin.order);
                 push_padded(*position, 20, out);
             }
             Self::Stream(place) => {

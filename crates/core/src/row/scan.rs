@@ -15,10 +15,39 @@ const MAX_EXTRA: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     slots: HashMap<String, usize>,
-    /// By slot, as a record spells them: with quotes.
-    quoted: Vec<Vec<u8>>,
+    /// By slot, as a record spells them.
+    quoted: Vec<Quoted>,
     /// Slots whose value is kept as JSON, whatever it is.
     keeps_json: Vec<bool>,
+}
+
+/// A name with its quotes; empty where there is none, or where JSON has to escape it.
+#[derive(Debug, Clone, Default)]
+struct Quoted {
+    bytes: Vec<u8>,
+    /// Its first and its last eight bytes, which are all of it where it has eight to sixteen.
+    ends: Option<(u64, u64)>,
+}
+
+impl Quoted {
+    fn of(name: &str) -> Self {
+        if plain_len(name.as_bytes()).is_some() {
+            return Self::default();
+        }
+        let bytes = format!("\"{name}\"").into_bytes();
+        let ends = bytes.first_chunk::<8>().zip(bytes.last_chunk::<8>()).filter(|_| bytes.len() <= 16);
+        let ends = ends.map(|(first, last)| (u64::from_le_bytes(*first), u64::from_le_bytes(*last)));
+        Self { bytes, ends }
+    }
+
+    /// Whether the bytes begin with the name.
+    fn is_at(&self, bytes: &[u8]) -> bool {
+        let Some((first, last)) = self.ends else {
+            return !self.bytes.is_empty() && bytes.starts_with(&self.bytes);
+        };
+        let eight = |from: usize| bytes.get(from..)?.first_chunk::<8>().map(|own| u64::from_le_bytes(*own));
+        eight(0) == Some(first) && eight(self.bytes.len() - 8) == Some(last)
+    }
 }
 
 /// The order in which fields stood in the records so far: the next record most likely repeats it.
@@ -31,12 +60,10 @@ impl Names {
         let mut own = Self::default();
         for (name, slot, keeps_json) in names {
             if own.quoted.len() <= slot {
-                own.quoted.resize(slot + 1, Vec::new());
+                own.quoted.resize(slot + 1, Quoted::default());
                 own.keeps_json.resize(slot + 1, false);
             }
-            // A name that JSON has to escape stands in no record as it is.
-            let plain = plain_len(name.as_bytes()).is_none();
-            own.quoted[slot] = if plain { format!("\"{name}\"").into_bytes() } else { Vec::new() };
+            own.quoted[slot] = Quoted::of(&name);
             own.keeps_json[slot] = keeps_json;
             own.slots.insert(name, slot);
         }
@@ -59,77 +86,103 @@ impl Names {
     }
 }
 
-/// Reads the object at the front of `bytes` into `fields` and tells its length; `None` if it is not plainly right
-/// or not all there. Whether the bytes are UTF-8 is not looked at.
-pub(crate) fn scan(bytes: &[u8], names: &Names, hint: &mut Hint, fields: &mut Fields) -> Option<usize> {
-    fields.clear(names.count());
-    hint.0.resize(names.count() + 1, 0);
-    let mut scan = Scan { bytes, at: 0 };
-    let mut extra: [(usize, usize); MAX_EXTRA] = [(0, 0); MAX_EXTRA];
-    let mut extra_count = 0;
-    scan.expect(b'{')?;
-    scan.blanks();
-    if scan.peek()? == b'}' {
-        return Some(scan.at + 1);
-    }
-    // Place in the hint: 0 before the first field, slot + 1 behind a slot.
-    let mut behind = 0;
-    loop {
-        let guess = hint.0.get(behind).copied().unwrap_or(0);
-        let slot = match names.quoted.get(guess) {
-            Some(name) if !name.is_empty() && scan.rest().starts_with(name) => {
-                scan.at += name.len();
-                Some(guess)
-            }
-            _ => {
-                let (start, end) = scan.key()?;
-                let name = std::str::from_utf8(bytes.get(start..end)?).ok()?;
-                let slot = names.slot(name);
-                match slot {
-                    Some(slot) => {
-                        if let Some(own) = hint.0.get_mut(behind) {
-                            *own = slot;
-                        }
-                    }
-                    None => {
-                        let known = extra.get(..extra_count)?;
-                        if known.iter().any(|(a, b)| bytes.get(*a..*b) == Some(name.as_bytes())) {
-                            return None;
-                        }
-                        *extra.get_mut(extra_count)? = (start, end);
-                        extra_count += 1;
-                        fields.add_extra(Fields::of_record(start, end));
-                    }
-                }
-                slot
-            }
-        };
-        scan.blanks();
-        scan.expect(b':')?;
-        scan.blanks();
-        match slot {
-            Some(slot) => {
-                let value = scan.value(names.keeps_json(slot), fields)?;
-                if !fields.set(slot, value) {
-                    return None;
-                }
-                behind = slot + 1;
-            }
-            None => scan.skip(0)?,
+/// An object at the front of some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scanned {
+    pub len: usize,
+    /// Whether it stands in one line.
+    pub is_one_line: bool,
+}
+
+/// Reads the object at the front of `bytes` into `fields`; `None` if it is not plainly right or not all there.
+/// Whether the bytes are UTF-8 is not looked at.
+pub(crate) fn scan(bytes: &[u8], names: &Names, hint: &mut Hint, fields: &mut Fields) -> Option<Scanned> {
+    let mut scan = Scan { bytes, at: 0, is_one_line: true };
+    scan.record(names, hint, fields)?;
+    Some(Scanned { len: scan.at, is_one_line: scan.is_one_line })
+}
+
+impl Scan<'_> {
+    /// A whole record.
+    fn record(&mut self, names: &Names, hint: &mut Hint, fields: &mut Fields) -> Option<()> {
+        fields.clear(names.count());
+        hint.0.resize(names.count() + 1, 0);
+        let mut extra = Extra { names: [(0, 0); MAX_EXTRA], count: 0 };
+        self.expect(b'{')?;
+        self.blanks();
+        if self.peek()? == b'}' {
+            self.at += 1;
+            return Some(());
         }
-        scan.blanks();
-        match scan.next()? {
-            b',' => scan.blanks(),
-            b'}' => return Some(scan.at),
-            _ => return None,
+        // Place in the hint: 0 before the first field, slot + 1 behind a slot.
+        let mut behind = 0;
+        loop {
+            let guess = hint.0.get(behind).copied().unwrap_or(0);
+            let slot = match names.quoted.get(guess) {
+                Some(name) if name.is_at(self.rest()) => {
+                    self.at += name.bytes.len();
+                    Some(guess)
+                }
+                _ => self.other_key(names, hint.0.get_mut(behind)?, fields, &mut extra)?,
+            };
+            self.blanks();
+            self.expect(b':')?;
+            self.blanks();
+            match slot {
+                Some(slot) => {
+                    let value = self.value(names.keeps_json(slot), fields)?;
+                    if !fields.set(slot, value) {
+                        return None;
+                    }
+                    behind = slot + 1;
+                }
+                None => self.skip(0)?,
+            }
+            self.blanks();
+            match self.next()? {
+                b',' => self.blanks(),
+                b'}' => return Some(()),
+                _ => return None,
+            }
         }
     }
+
+    /// A key that is not the one the hint expects; the hint learns it.
+    fn other_key(
+        &mut self,
+        names: &Names,
+        hint: &mut usize,
+        fields: &mut Fields,
+        extra: &mut Extra,
+    ) -> Option<Option<usize>> {
+        let (start, end) = self.key()?;
+        let name = self.bytes.get(start..end)?;
+        if let Some(slot) = names.slot(std::str::from_utf8(name).ok()?) {
+            *hint = slot;
+            return Some(Some(slot));
+        }
+        let known = extra.names.get(..extra.count)?;
+        if known.iter().any(|(a, b)| self.bytes.get(*a..*b) == Some(name)) {
+            return None;
+        }
+        *extra.names.get_mut(extra.count)? = (start, end);
+        extra.count += 1;
+        fields.add_extra(Fields::of_record(start, end));
+        Some(None)
+    }
+}
+
+/// Keys without a slot so far.
+struct Extra {
+    names: [(usize, usize); MAX_EXTRA],
+    count: usize,
 }
 
 /// A place in JSON text. Every method answers `None` where the text is not plainly right.
 struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
+    is_one_line: bool,
 }
 
 impl Scan<'_> {
@@ -152,7 +205,8 @@ impl Scan<'_> {
     }
 
     fn blanks(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+        while let Some(byte @ (b' ' | b'\t' | b'\n' | b'\r')) = self.peek() {
+            self.is_one_line &= byte != b'\n';
             self.at += 1;
         }
     }
@@ -327,7 +381,8 @@ pub(super) fn plain_len(bytes: &[u8]) -> Option<usize> {
 /// it was, where it is not plainly what Redshift takes: then `strict` decides.
 pub(crate) fn compact(nested: &str, out: &mut String) -> Option<()> {
     let start = out.len();
-    let mut compact = Compact { scan: Scan { bytes: nested.as_bytes(), at: 0 }, nested, kept: 0, out };
+    let mut compact =
+        Compact { scan: Scan { bytes: nested.as_bytes(), at: 0, is_one_line: true }, nested, kept: 0, out };
     let done = compact.value(0).filter(|()| compact.scan.at == nested.len());
     match done {
         Some(()) => {

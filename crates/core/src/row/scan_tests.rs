@@ -69,7 +69,7 @@ proptest! {
         let (names, mut hint, mut fields) = (names(), Hint::default(), Fields::default());
         // A hint of another record must not matter.
         let _first = scan(&first, &names, &mut hint, &mut fields);
-        if let Some(len) = scan(&record, &names, &mut hint, &mut fields)
+        if let Some(Scanned { len, .. }) = scan(&record, &names, &mut hint, &mut fields)
             && let Ok(text) = std::str::from_utf8(&record[..len])
         {
             let mut strict = Fields::default();
@@ -105,7 +105,8 @@ fn plain_records_are_accepted_in_any_order_of_their_fields() {
             ["-0.5e3", "line\nbreak", "\"t\"", "null"],
         ),
     ] {
-        let len = scan(record.as_bytes(), &names, &mut hint, &mut fields).unwrap();
+        let Scanned { len, is_one_line } = scan(record.as_bytes(), &names, &mut hint, &mut fields).unwrap();
+        assert!(is_one_line);
         assert_eq!(len, record.find(" tail").unwrap_or(record.len()));
         let values: Vec<String> = (0..4)
             .map(|slot| match fields.scalar(slot, record) {

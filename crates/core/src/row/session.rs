@@ -3,7 +3,7 @@
 
 use super::fields::Fields;
 use super::findings::Warnings;
-use super::scan::{self, Hint, Names};
+use super::scan::{self, Hint, Names, Scanned};
 use super::strict;
 use super::unique::Window;
 use crate::reject::Violation;
@@ -33,14 +33,14 @@ impl Session {
         &mut self.warnings
     }
 
-    /// Scans the record at the front of the bytes into `fields`; tells its length if it is plainly right.
-    pub(super) fn scan(&mut self, names: &Names, bytes: &[u8]) -> Option<usize> {
+    /// Scans the record at the front of the bytes into `fields`, if it is plainly right.
+    pub(super) fn scan(&mut self, names: &Names, bytes: &[u8]) -> Option<Scanned> {
         scan::scan(bytes, names, &mut self.hint, &mut self.fields)
     }
 
     /// Reads a record's fields; gives the record as text, which their spans speak of.
     pub(super) fn read<'r>(&mut self, names: &Names, record: &'r [u8]) -> Result<&'r str, Violation> {
-        if self.scan(names, record) == Some(record.len())
+        if self.scan(names, record).is_some_and(|own| own.len == record.len())
             && let Ok(text) = std::str::from_utf8(record)
         {
             return Ok(text);

@@ -1,5 +1,6 @@
 //! Stamped rows read back: JSON objects in the hand-over format. Writing them is `hand_over`'s.
 
+use super::canon::Spelling;
 use super::hand_over::{CONTRACT_VERSION, DATASET, DELETED, ORDER, RECORD_ID, ROW_HASH, SOURCE};
 use super::rows::{Cell, Draft, Finished};
 use super::scan::Names;
@@ -52,7 +53,7 @@ impl Checker {
         for (i, column) in columns.iter().enumerate() {
             // The source held the row to its rules; here only what the warehouse would refuse is checked.
             let value = session.fields.scalar(i, text);
-            if let Err(violation) = put(&mut draft, column, i, &value) {
+            if let Err(violation) = put(&mut draft, column, i, &value, Spelling::Canonical) {
                 broken.push(Violation { column: Some(column.name.clone()), ..violation });
             }
         }

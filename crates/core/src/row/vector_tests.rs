@@ -91,7 +91,7 @@ fn places_orders_groups_and_messages_of_the_vectors_agree() {
     }
     for vector in vectors("orders") {
         let (object_id, source_ms) = (hex(&vector, "object_id"), whole(&vector, "source_ms"));
-        let origin = Origin { source: String::new(), object_id, source_ms };
+        let origin = Origin::new("", object_id, source_ms);
         let mut order = String::new();
         Place::Object { origin: &origin, position: whole(&vector, "position") }.write_order(&mut order);
         assert_eq!(order, text(&vector, "order"), "{vector}");

@@ -52,8 +52,8 @@ fn is_text(column: &Column) -> bool {
 
 fn canonical(column: &Column, value: &str) -> Result<Box<str>, String> {
     let mut out = String::new();
-    let written =
-        canon::write(column, &Scalar::Text(value), &mut out).map_err(|violation| violation.reason)?;
+    let written = canon::write(column, &Scalar::Text(value), canon::Spelling::Source, &mut out)
+        .map_err(|violation| violation.reason)?;
     // An overflow of truncate or null would make it another text.
     let is_other = is_text(column) && out != value && out != value.trim_end_matches(' ');
     match is_other || written == Written::Null {
