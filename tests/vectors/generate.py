@@ -210,9 +210,20 @@ def object_encoding(bucket, key, checksums, checksum_type, etag, size):
     return netstrs(bucket, key, "ETAG", etag.strip('"'), str(size))
 
 
+def leb128(number):
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
 def row_encoding(columns):
-    named = sorted(columns.items(), key=lambda column: column[0].encode())
-    return "".join(netstrs(name, text) for name, text in named if text is not None)
+    """How many columns are not NULL; for each, by name, a tag of the name and its text's length; then all texts."""
+    present = sorted((name.encode(), text.encode()) for name, text in columns.items() if text is not None)
+    heads = [blake3(name).digest()[:3] + leb128(len(text)) for name, text in present]
+    return leb128(len(present)) + b"".join(heads) + b"".join(text for _, text in present)
 
 
 def group_encoding(texts):
@@ -446,7 +457,7 @@ def keyless_entry(object_id, position):
 
 def row_entry(columns):
     encoding = row_encoding(columns)
-    return {"columns": columns, "encoding": encoding, "row_hash": blake3(encoding.encode()).hexdigest()[:32]}
+    return {"columns": columns, "encoding": encoding.hex(), "row_hash": blake3(encoding).hexdigest()[:32]}
 
 
 def order_entry(object_id, source_ms, position):

@@ -51,13 +51,6 @@ pub(crate) fn push_netstr(text: &str, out: &mut String) {
     out.push_str(text);
 }
 
-/// A length-prefixed text.
-pub(crate) fn netstr(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 4);
-    push_netstr(text, &mut out);
-    out
-}
-
 fn push_number(value: usize, out: &mut String) {
     match u8::try_from(value) {
         Ok(small @ 0..=9) => out.push(char::from(b'0' + small)),
@@ -87,11 +80,6 @@ pub(crate) fn record_id_of_netstrs(netstrs: &str) -> HexId {
     HexId::from_digest(&sha256(netstrs))
 }
 
-/// The same as `row_hash`, of names and texts that are length-prefixed already.
-pub(crate) fn row_hash_of_netstrs(netstrs: &str) -> HexId {
-    HexId::from_digest(blake3::hash(netstrs.as_bytes()).as_bytes())
-}
-
 /// The first 128 bits of a text's SHA-256, as every tool computes it.
 pub(crate) fn digest_id(text: &str) -> HexId {
     HexId::from_digest(&sha256(text))
@@ -107,15 +95,53 @@ pub fn record_id_of_position(object_id: &HexId, position: u64) -> HexId {
     HexId::from_digest(&sha256_of([object_id.as_str(), &position.to_string()]))
 }
 
-/// `_row_hash`: names and canonical texts of the columns that are not NULL, in ascending order of names. NULL
-/// columns are left out, so that adding a nullable column to a contract changes no hash.
-pub fn row_hash<'a>(sorted: impl IntoIterator<Item = (&'a str, &'a str)>) -> HexId {
-    let mut joined = String::new();
-    for (name, text) in sorted {
-        push_netstr(name, &mut joined);
-        push_netstr(text, &mut joined);
+/// What `_row_hash` is made of: BLAKE3 over
+///
+/// 1. for a contract with derived columns the first 8 bytes of BLAKE3 over the length-prefixed warehouse names and
+///    expressions of those, in contract order: their values follow from the others;
+/// 2. the number of source columns that are not NULL;
+/// 3. for each of them, in ascending order of warehouse names, the first 3 bytes of BLAKE3 over its warehouse name, and the length of its
+///    canonical text in bytes;
+/// 4. these texts, one after another.
+///
+/// Numbers are LEB128. NULL columns are left out, so that adding a nullable column to a contract changes no hash.
+#[derive(Debug, Default)]
+pub(crate) struct RowHash {
+    bytes: Vec<u8>,
+}
+
+/// What stands for a name, or for the derivations, in a row hash.
+pub(crate) fn name_tag<const N: usize>(text: &str) -> [u8; N] {
+    blake3::hash(text.as_bytes()).as_bytes().first_chunk().copied().unwrap_or([0; N])
+}
+
+impl RowHash {
+    /// Begins with the tag of the derivations, and the number of columns that are not NULL.
+    pub fn begin(&mut self, derivations: Option<[u8; 8]>, columns: usize) {
+        self.bytes.clear();
+        self.bytes.extend(derivations.into_iter().flatten());
+        self.number(columns);
     }
-    row_hash_of_netstrs(&joined)
+
+    /// One column.
+    pub fn column(&mut self, tag: [u8; 3], text_len: usize) {
+        self.bytes.extend_from_slice(&tag);
+        self.number(text_len);
+    }
+
+    /// All their texts.
+    pub fn finish(&mut self, texts: &str) -> HexId {
+        self.bytes.extend_from_slice(texts.as_bytes());
+        HexId::from_digest(blake3::hash(&self.bytes).as_bytes())
+    }
+
+    fn number(&mut self, mut value: usize) {
+        while value > 0x7f {
+            self.bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.bytes.push(value as u8);
+    }
 }
 
 /// Ordered group of a row: hash of the canonical texts of its group columns; NULL counts as a text of its own.

@@ -13,6 +13,17 @@ CENT = Decimal("0.01")
 # What numeric(18,2) holds before its point.
 AMOUNT_LIMIT = Decimal(10) ** 16
 ESCAPED = {code: f"%{code:02X}" for code in [*range(32), *b"\"#%'*/:=?\\{[]^\x7f"]}
+# What stands for a source column's name in the row hash, and for the expressions of the derived columns.
+SOURCES = ["account_id", "amount", "booked_at", "channel", "currency", "merchant", "note", "status", "transaction_id"]
+NAME_TAGS = [(name, blake3(name.encode()).digest()[:3]) for name in SOURCES]
+EXPRESSIONS = {
+    "booked_date": "date(booked_at)",
+    "amount_minor": "minor(amount, 2)",
+    "is_refund": "status == 'refunded' || amount.startsWith('-')",
+}
+NETSTRS = "".join(f"{len(text)}:{text}" for pair in EXPRESSIONS.items() for text in pair)
+DERIVATIONS = blake3(NETSTRS.encode()).digest()[:8]
+NUMBERS = [bytes((number,)) for number in range(256)]
 AMOUNT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -103,14 +114,21 @@ def stamped(row, source, *, arrival_ms, sequence_number, subsequence_number):
 
 
 def row_hash(row):
-    parts = []
-    for name in sorted(row):
+    heads, texts = [], []
+    for name, tag in NAME_TAGS:
         value = row[name]
         if value is None:
             continue
-        data = value.encode() if isinstance(value, str) else compact(value)
-        parts.append(b"%d:%s%d:%s" % (len(name), name.encode(), len(data), data))
-    return blake3(b"".join(parts)).hexdigest()[:32]
+        text = value.encode() if isinstance(value, str) else compact(value)
+        heads.append(tag + leb128(len(text)))
+        texts.append(text)
+    return blake3(b"".join([DERIVATIONS, leb128(len(texts)), *heads, *texts])).hexdigest()[:32]
+
+
+def leb128(number):
+    if number < 0x80:
+        return NUMBERS[number]
+    return NUMBERS[number & 0x7F | 0x80] + leb128(number >> 7)
 
 
 def compact(value):

@@ -24,7 +24,7 @@ mod unique;
 use std::sync::Arc;
 
 use crate::contract::{Column, Contract, ContractError, ExtraColumns, Overflow};
-use crate::ident::{self, HexId};
+use crate::ident::{self, HexId, RowHash};
 use crate::reject::{Rule, Violation};
 use canon::{Spelling, Written};
 use derive::Derivations;
@@ -53,10 +53,12 @@ pub struct Checker {
     rules: Vec<CompiledRules>,
     derivations: Derivations,
     unique: Vec<Unique>,
-    /// Columns that a source record has.
+    /// Columns that a source record has, in ascending order of warehouse names, as the row hash takes them.
     source_columns: Vec<usize>,
-    /// What stands before each column's text in what the row hash is made of, in ascending order of warehouse names.
-    hashed: Vec<(usize, String)>,
+    /// Stands for the expressions of derived columns in the row hash.
+    derivations_tag: Option<[u8; 8]>,
+    /// Stands for each source column's name there.
+    tags: Vec<[u8; 3]>,
 }
 
 impl Checker {
@@ -69,24 +71,21 @@ impl Checker {
             .map(|(i, column)| CompiledRules::compile(&format!("schema[0].properties[{i}]"), column))
             .collect::<Result<_, _>>()?;
         let columns = contract.columns.iter().enumerate();
-        let source_columns: Vec<usize> =
+        let mut source_columns: Vec<usize> =
             columns.clone().filter(|(_, column)| column.derived.is_none()).map(|(i, _)| i).collect();
+        source_columns.sort_by(|a, b| contract.columns[*a].physical.cmp(&contract.columns[*b].physical));
         let named = columns.filter(|(_, column)| column.derived.is_none());
-        let mut hashed: Vec<(usize, String)> = contract
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(i, column)| (i, ident::netstr(column.physical.as_str())))
-            .collect();
-        hashed.sort_by(|(a, _), (b, _)| contract.columns[*a].physical.cmp(&contract.columns[*b].physical));
+        let tag = |i: &usize| contract.columns.get(*i).map(|own| ident::name_tag(own.physical.as_str()));
+        let tags = source_columns.iter().filter_map(tag).collect();
         Ok(Self {
             source: Names::new(named.map(|(i, column)| (column.name.clone(), i, column.keeps_json()))),
             stamped: stamped::names(&contract),
             rules,
             derivations: Derivations::compile(&contract)?,
             unique: Unique::of(&contract),
+            derivations_tag: derivations_tag(&contract),
             source_columns,
-            hashed,
+            tags,
             contract,
         })
     }
@@ -136,17 +135,18 @@ impl Checker {
             let value = session.fields.scalar(*i, record);
             self.fill(column, *i, &value, &mut draft, &mut found);
         }
-        if found.broken.is_empty() {
-            let fill =
-                |column: &Column, i, scalar: Scalar<'_>, draft: &mut Draft<'_>, found: &mut Findings| {
-                    self.fill(column, i, &scalar, draft, found);
-                };
-            self.derivations.evaluate(columns, &mut draft, &mut session.hashed, fill, &mut found);
+        if !found.broken.is_empty() {
+            return Err(self.in_contract_order(found.broken));
         }
+        let row_hash = self.row_hash(&draft, &mut session.row_hash);
+        let fill = |column: &Column, i, scalar: Scalar<'_>, draft: &mut Draft<'_>, found: &mut Findings| {
+            self.fill(column, i, &scalar, draft, found);
+        };
+        self.derivations.evaluate(columns, &mut draft, &mut session.hashed, fill, &mut found);
         if !found.broken.is_empty() {
             return Err(found.broken);
         }
-        let stamp = self.stamp(&mut draft, place, session);
+        let stamp = self.stamp(&mut draft, place, row_hash, &mut session.hashed);
         self.look_for_twins(&draft, &stamp, session, &mut found);
         if !found.broken.is_empty() {
             return Err(found.broken);
@@ -201,12 +201,26 @@ impl Checker {
         }
     }
 
-    fn stamp(&self, draft: &mut Draft<'_>, place: &Place<'_>, session: &mut Session) -> Finished {
-        let record_id =
-            self.record_id_of_key(draft, &mut session.hashed).unwrap_or_else(|| place.record_id());
-        let row_hash = self.row_hash(draft, &mut session.hashed);
+    fn stamp(
+        &self,
+        draft: &mut Draft<'_>,
+        place: &Place<'_>,
+        row_hash: HexId,
+        text: &mut String,
+    ) -> Finished {
+        let record_id = self.record_id_of_key(draft, text).unwrap_or_else(|| place.record_id());
         let order = draft.append(|text| place.write_order(text));
         Finished { record_id, row_hash, order, source: Cell::NULL, deleted: false }
+    }
+
+    /// Columns are read in the order of the row hash; people expect their own.
+    fn in_contract_order(&self, mut broken: Vec<Violation>) -> Vec<Violation> {
+        let place = |own: &Violation| {
+            let name = own.column.as_deref()?;
+            self.contract.columns.iter().position(|column| column.name == name)
+        };
+        broken.sort_by_key(place);
+        broken
     }
 
     fn record_id_of_key(&self, draft: &Draft<'_>, joined: &mut String) -> Option<HexId> {
@@ -221,16 +235,28 @@ impl Checker {
         Some(ident::record_id_of_netstrs(joined))
     }
 
-    fn row_hash(&self, draft: &Draft<'_>, joined: &mut String) -> HexId {
-        joined.clear();
-        for (i, name) in &self.hashed {
-            if let Some(text) = draft.get(*i) {
-                joined.push_str(name);
-                ident::push_netstr(text, joined);
+    /// Of the source columns, whose texts are all that was written so far.
+    fn row_hash(&self, draft: &Draft<'_>, hash: &mut RowHash) -> HexId {
+        let columns = || self.source_columns.iter().zip(&self.tags);
+        let present = columns().filter(|(i, _)| draft.len(**i).is_some()).count();
+        hash.begin(self.derivations_tag, present);
+        for (i, tag) in columns() {
+            if let Some(len) = draft.len(*i) {
+                hash.column(*tag, len);
             }
         }
-        ident::row_hash_of_netstrs(joined)
+        hash.finish(draft.written())
     }
+}
+
+/// Other expressions give other values: rows of both are told apart.
+fn derivations_tag(contract: &Contract) -> Option<[u8; 8]> {
+    let mut texts = String::new();
+    for (column, logic) in contract.columns.iter().filter_map(|own| Some((own, own.derived.as_ref()?))) {
+        ident::push_netstr(column.physical.as_str(), &mut texts);
+        ident::push_netstr(logic, &mut texts);
+    }
+    (!texts.is_empty()).then(|| ident::name_tag(&texts))
 }
 
 /// What `penstock.overflow` did to a text is never silent.

@@ -172,6 +172,17 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// All texts that were written so far.
+    pub fn written(&self) -> &str {
+        self.rows.text.get(self.text_len..).unwrap_or_default()
+    }
+
+    /// Length of a column's text, `None` for NULL.
+    pub fn len(&self, column: usize) -> Option<usize> {
+        let cell = self.rows.cells.get(self.cells_len + column)?;
+        cell.end.checked_sub(cell.start).map(|len| len as usize)
+    }
+
     /// Keeps the row.
     pub fn finish(mut self, position: u64, stamp: Finished) {
         let Finished { record_id, row_hash, order, source, deleted } = stamp;

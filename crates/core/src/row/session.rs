@@ -6,6 +6,7 @@ use super::findings::Warnings;
 use super::scan::{self, Hint, Names, Scanned};
 use super::strict;
 use super::unique::Window;
+use crate::ident::RowHash;
 use crate::reject::Violation;
 
 /// Buffers of a stream of records.
@@ -15,6 +16,7 @@ pub struct Session {
     hint: Hint,
     /// Text that a hash is taken of.
     pub(super) hashed: String,
+    pub(super) row_hash: RowHash,
     /// Values that must not stand twice, for each such rule.
     pub(super) windows: Vec<Window>,
     warnings: Warnings,

@@ -57,7 +57,7 @@ impl Unique {
         for i in &self.columns {
             ident::push_netstr(draft.get(*i)?, &mut joined);
         }
-        let value = ident::row_hash_of_netstrs(&joined);
+        let value = ident::record_id_of_netstrs(&joined);
         if let Some(owner) = window.owners.get(&value) {
             let reason = format!("stands in another row of the last {WINDOW}, too");
             let broken = || Violation::column(Rule::Unique, &self.names, reason);

@@ -132,7 +132,12 @@ fn row_hashes_of_the_vectors_agree_and_null_leaves_no_trace() {
         record.push('}');
         // A record without columns has no contract: the hash alone is held to the vector.
         let hash = match columns.is_empty() {
-            true => ident::row_hash([]),
+            // No contract is without columns: the empty row is reckoned here.
+            true => {
+                let mut hash = ident::RowHash::default();
+                hash.begin(None, 0);
+                hash.finish("")
+            }
             false => {
                 check(&checker("", &columns.iter().map(String::as_str).collect::<Vec<_>>()), &record)
                     .unwrap()

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::OnceLock;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use rust_decimal::Decimal;
@@ -11,6 +12,22 @@ use sha2::{Digest, Sha256};
 
 const CURRENCIES: [&str; 10] = ["EUR", "USD", "GBP", "CHF", "SEK", "NOK", "DKK", "PLN", "CZK", "JPY"];
 const STATUSES: [&str; 4] = ["pending", "booked", "refunded", "cancelled"];
+const SOURCES: [&str; 9] = [
+    "account_id",
+    "amount",
+    "booked_at",
+    "channel",
+    "currency",
+    "merchant",
+    "note",
+    "status",
+    "transaction_id",
+];
+const EXPRESSIONS: [(&str, &str); 3] = [
+    ("booked_date", "date(booked_at)"),
+    ("amount_minor", "minor(amount, 2)"),
+    ("is_refund", "status == 'refunded' || amount.startsWith('-')"),
+];
 /// What numeric(18,2) holds before its point.
 const MAX_AMOUNT: i128 = 10i128.pow(16);
 
@@ -133,19 +150,50 @@ fn record_id(id: &str) -> String {
     format!("{:032x}", u128::from_be_bytes(head))
 }
 
-/// Over names and texts of all columns that are not NULL, in ascending order of names, which serde_json's map has.
+/// Over the source columns that are not NULL, in ascending order of names, which serde_json's map has: their number,
+/// for each a tag of its name and its length, all texts. What the derived ones are made by stands before.
 fn row_hash(row: &Map<String, Value>) -> String {
-    let mut texts = String::with_capacity(512);
-    for (name, value) in row {
+    let (mut heads, mut texts, mut count) = (Vec::with_capacity(64), String::with_capacity(256), 0);
+    for (name, value) in row.iter().filter(|(name, _)| !EXPRESSIONS.iter().any(|(own, _)| own == name)) {
         let text: Cow<'_, str> = match value {
             Value::Null => continue,
             Value::String(text) => text.into(),
             nested => nested.to_string().into(),
         };
-        // Writing to a String cannot fail.
-        let _infallible = write!(texts, "{}:{name}{}:{text}", name.len(), text.len());
+        count += 1;
+        heads.extend_from_slice(&tags().0[name.as_str()]);
+        push_leb128(text.len(), &mut heads);
+        texts.push_str(&text);
     }
-    blake3::hash(texts.as_bytes()).to_hex()[..32].to_owned()
+    let mut hashed = tags().1.to_vec();
+    push_leb128(count, &mut hashed);
+    hashed.extend_from_slice(&heads);
+    hashed.extend_from_slice(texts.as_bytes());
+    blake3::hash(&hashed).to_hex()[..32].to_owned()
+}
+
+type Tags = (HashMap<&'static str, [u8; 3]>, [u8; 8]);
+
+fn tags() -> &'static Tags {
+    static TAGS: OnceLock<Tags> = OnceLock::new();
+    TAGS.get_or_init(|| {
+        let names =
+            SOURCES.map(|name| (name, blake3::hash(name.as_bytes()).as_bytes()[..3].try_into().unwrap()));
+        let mut texts = String::new();
+        for text in EXPRESSIONS.iter().flat_map(|(name, logic)| [name, logic]) {
+            // Writing to a String cannot fail.
+            let _infallible = write!(texts, "{}:{text}", text.len());
+        }
+        (names.into(), blake3::hash(texts.as_bytes()).as_bytes()[..8].try_into().unwrap())
+    })
+}
+
+fn push_leb128(mut number: usize, out: &mut Vec<u8>) {
+    while number > 0x7f {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
 }
 
 fn order(arrival: &Arrival<'_>) -> String {
