@@ -25,7 +25,8 @@ pub fn init(env: &dyn Fn(&str) -> Option<String>) {
         level @ ("trace" | "debug" | "warn" | "error") => level.to_owned(),
         _ => "info".to_owned(),
     };
-    let ours = ["penstock_aws", "penstock_core", "firehose_transform", "s3_to_sqs_fifo", "sqs_fifo_to_redshift"];
+    let ours =
+        ["penstock_aws", "penstock_core", "firehose_transform", "s3_to_sqs_fifo", "sqs_fifo_to_redshift"];
     let directives = ours.map(|name| format!("{name}={level}")).join(",");
     let filter = EnvFilter::new(format!("warn,{directives}"));
     let mut json = json_subscriber::JsonLayer::stdout();

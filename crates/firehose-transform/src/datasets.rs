@@ -66,7 +66,9 @@ impl Datasets {
     }
 
     fn find_streams(&mut self, env: &dyn Fn(&str) -> Option<String>) -> Result<(), WrongContract> {
-        for (at, file) in self.files.iter().enumerate().filter(|(_, file)| file.text.contains(STREAM_PROPERTY)) {
+        for (at, file) in
+            self.files.iter().enumerate().filter(|(_, file)| file.text.contains(STREAM_PROPERTY))
+        {
             let contract = file.contract()?;
             let stream = contract.stream.as_ref().and_then(|stream| stream.delivery_stream.as_ref());
             match stream.map(|template| template.resolve(env)) {

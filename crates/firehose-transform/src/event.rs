@@ -144,9 +144,7 @@ impl Batch {
             subsequence: entry.subsequence,
             arrival_ms: entry.arrival_ms,
             data: match &entry.data {
-                DataPlace::Decoded(range) => {
-                    Data::Bytes(self.bytes.get(range.clone()).unwrap_or_default())
-                }
+                DataPlace::Decoded(range) => Data::Bytes(self.bytes.get(range.clone()).unwrap_or_default()),
                 DataPlace::Text(range) => Data::NotBase64(text(range)),
             },
         }

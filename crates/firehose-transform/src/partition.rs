@@ -31,7 +31,8 @@ impl PartitionKeys {
         head.push_str(&format!("\",\"{DAY}\":\""));
         let column = |at: &usize| contract.columns.get(*at).map(|column| (column, *at));
         let columns = || contract.partitions.iter().filter_map(column);
-        let has_day = |ty| matches!(ty, PhysicalType::Date | PhysicalType::Timestamp | PhysicalType::TimestampTz);
+        let has_day =
+            |ty| matches!(ty, PhysicalType::Date | PhysicalType::Timestamp | PhysicalType::TimestampTz);
         // Warehouse names are plain lower-case words: nothing to escape.
         let key = |name: &str| format!("\",\"{name}\":\"");
         Self {
@@ -85,7 +86,20 @@ fn is_escaped(byte: u8) -> bool {
     byte < b' '
         || matches!(
             byte,
-            b'"' | b'#' | b'%' | b'\'' | b'*' | b'/' | b':' | b'=' | b'?' | b'\\' | b'{' | b'[' | b']' | b'^' | 0x7f
+            b'"' | b'#'
+                | b'%'
+                | b'\''
+                | b'*'
+                | b'/'
+                | b':'
+                | b'='
+                | b'?'
+                | b'\\'
+                | b'{'
+                | b'['
+                | b']'
+                | b'^'
+                | 0x7f
         )
 }
 

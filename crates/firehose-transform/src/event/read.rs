@@ -138,7 +138,9 @@ impl<'de> Visitor<'de> for OneRecord<'_> {
                     }
                 }
                 "approximateArrivalTimestamp" => entry.arrival_ms = map.next_value::<Loose<'_>>()?.number(),
-                "kinesisRecordMetadata" => map.next_value_seed(Metadata { batch: self.0, entry: &mut entry })?,
+                "kinesisRecordMetadata" => {
+                    map.next_value_seed(Metadata { batch: self.0, entry: &mut entry })?
+                }
                 _ => skip(&mut map)?,
             }
         }

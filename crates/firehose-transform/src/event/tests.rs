@@ -31,7 +31,10 @@ fn a_record_is_read_with_its_metadata() {
         }],
     }));
     let batch = batch.unwrap();
-    assert_eq!((batch.delivery_stream(), batch.source()), ("tx", "arn:aws:kinesis:eu-central-1:1:stream/tx-in"));
+    assert_eq!(
+        (batch.delivery_stream(), batch.source()),
+        ("tx", "arn:aws:kinesis:eu-central-1:1:stream/tx-in")
+    );
     let record = Record {
         id: "r-1",
         sequence: Some("4951"),

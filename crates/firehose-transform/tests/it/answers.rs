@@ -60,7 +60,8 @@ fn datum() -> impl Strategy<Value = String> {
         any::<Vec<u8>>().prop_map(encoded),
         "[{}\\[\\]\",:a-z0-9\n ]{0,30}".prop_map(move |text| encoded(text.into_bytes())),
         ("[ab]", "[st]").prop_map(move |(id, shop)| encoded(order(&id, &shop).into_bytes())),
-        any::<Vec<u8>>().prop_map(move |bytes| encoded([&[0xf3, 0x89, 0x9a, 0xc2], bytes.as_slice()].concat())),
+        any::<Vec<u8>>()
+            .prop_map(move |bytes| encoded([&[0xf3, 0x89, 0x9a, 0xc2], bytes.as_slice()].concat())),
         "\\PC{0,20}",
     ]
 }

@@ -55,7 +55,8 @@ fn data_that_is_no_base64_goes_back_as_it_came() {
 #[test]
 fn rows_of_one_record_stay_together_in_every_framing() {
     let (a, b) = (order("a", "s"), order("b", "s"));
-    for data in [format!("{a}\n{b}\n"), format!("{a}{b}"), format!(" [{a},\n{b}]"), format!("{a}\r\n\r\n{b}")] {
+    for data in [format!("{a}\n{b}\n"), format!("{a}{b}"), format!(" [{a},\n{b}]"), format!("{a}\r\n\r\n{b}")]
+    {
         let answers = answers(&app(), vec![record(1, &data)]);
         let ids: Vec<_> = answers[0].rows().iter().map(|row| row["id"].clone()).collect();
         assert_eq!(ids, [json!("a"), json!("b")], "{data}");
@@ -87,7 +88,8 @@ fn an_aggregated_record_is_taken_apart() {
     let bc = format!("{b}{c}");
     let data = encode([user(&a), user(&bc)]);
     let answers = answers(&app(), vec![record(1, data)]);
-    let orders: Vec<_> = answers[0].rows().iter().map(|row| row["_order"].as_str().unwrap().to_owned()).collect();
+    let orders: Vec<_> =
+        answers[0].rows().iter().map(|row| row["_order"].as_str().unwrap().to_owned()).collect();
     assert_eq!(orders.len(), 3);
     assert!(orders.is_sorted() && orders[0] != orders[1] && orders[1] != orders[2]);
 }
