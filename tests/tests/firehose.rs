@@ -49,7 +49,7 @@ fn outcome(name: &str) -> (Option<&'static str>, Vec<&'static str>, Value) {
         "firehose-mixed.json" => (
             transactions,
             vec![OK, FAILED, FAILED, FAILED, FAILED, FAILED, FAILED, OK],
-            json!({"invalid_json": 1, "not_an_object": 3, "pattern": 1, "unreadable": 1, "valid_values": 1}),
+            json!({"invalid_json": 1, "not_an_object": 3, "too_long": 1, "unreadable": 1}),
         ),
         "firehose-string-metadata.json" => (transactions, vec![OK; 3], json!({})),
         "firehose-several-rows.json" => {
@@ -117,7 +117,7 @@ async fn an_event_of_somebody_else_fails_by_its_name() {
 async fn a_dataset_that_no_contract_is_of_fails_the_start() {
     let function = bootstrap(Some("nobodys")).await;
     let error = function.init_error().await.unwrap();
-    assert!(error.message.contains("DATASET"), "{error}");
+    assert!(error.message.contains("UnknownDataset") && error.message.contains("nobodys"), "{error}");
 }
 
 /// An event of that many transactions.
