@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -31,6 +31,8 @@ use crate::wait::until;
 /// The deadline of an invocation that names none.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 const MEMORY_MB: &str = "512";
+/// Most bytes of an answer.
+const MAX_ANSWER_BYTES: usize = 6 * 1024 * 1024;
 
 /// What Lambda reports of an invocation that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -256,6 +258,7 @@ fn router(api: Arc<Api>) -> Router {
         .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
         .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
         .route("/2018-06-01/runtime/init/error", post(init_error))
+        .layer(DefaultBodyLimit::max(MAX_ANSWER_BYTES))
         .with_state(api)
 }
 

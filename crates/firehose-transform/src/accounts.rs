@@ -22,6 +22,8 @@ pub struct Account {
     pub rejected: u64,
     /// Fields of accepted rows that the contract does not name.
     pub extra_fields: u64,
+    /// Findings of quality rules that only warn.
+    pub warnings: u64,
     /// How many records broke each rule.
     pub rules: BTreeMap<Rule, u64>,
 }
@@ -51,7 +53,7 @@ impl Account {
         if self.read == 0 {
             return;
         }
-        let Self { dataset, read, accepted, rows, dropped, rejected, extra_fields, .. } = self;
+        let Self { dataset, read, accepted, rows, dropped, rejected, extra_fields, warnings, .. } = self;
         let rules: BTreeMap<&str, u64> = self.rules.iter().map(|(rule, n)| (name(*rule), *n)).collect();
         let rules_json = serde_json::to_string(&rules).unwrap_or_default();
         tracing::info!(
@@ -62,6 +64,7 @@ impl Account {
             records_dropped = dropped,
             records_rejected = rejected,
             extra_fields,
+            warnings,
             rejected_by_rule = rules_json,
             "records are transformed"
         );
@@ -72,6 +75,7 @@ impl Account {
             ("RecordsDropped", dropped),
             ("RecordsRejected", rejected),
             ("ExtraFields", extra_fields),
+            ("Warnings", warnings),
         ] {
             metrics.add(dataset, metric, *count);
         }

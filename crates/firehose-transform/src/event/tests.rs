@@ -139,7 +139,7 @@ proptest! {
 
     #[test]
     fn arbitrary_text_never_panics(text in any::<String>()) {
-        let _ = Batch::parse(&text);
-        let _ = Batch::parse(&format!("{{\"records\":[{{\"recordId\":\"a\",\"data\":{text}}}]}}"));
+        let _told = Batch::parse(&text);
+        let _told = Batch::parse(&format!("{{\"records\":[{{\"recordId\":\"a\",\"data\":{text}}}]}}"));
     }
 }

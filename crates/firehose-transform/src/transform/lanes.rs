@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 use penstock_core::row::{Rows, Session};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -32,6 +32,8 @@ pub struct Lanes<'a> {
     default: Option<usize>,
     /// Whether all rows are of the default, whatever they say.
     is_fixed: bool,
+    /// The word that every stamped row holds.
+    pub stamp: Finder<'static>,
 }
 
 /// What a stamped row says of itself.
@@ -45,8 +47,8 @@ pub struct Stamped<'r> {
 
 impl<'r> Stamped<'r> {
     /// Looks for stamps in a record; `None` for one without. Most records do not even hold the word.
-    pub fn of(record: &'r [u8]) -> Option<Self> {
-        memmem::find(record, b"\"_record_id\"")?;
+    pub fn of(record: &'r [u8], word: &Finder<'_>) -> Option<Self> {
+        word.find(record)?;
         let own: Self = serde_json::from_slice(record).ok()?;
         own.record_id.is_some().then_some(own)
     }
@@ -65,7 +67,8 @@ impl<'a> Lanes<'a> {
             Some(dataset) => Some(dataset),
             None => datasets.of_stream(stream)?,
         };
-        let mut own = Self { datasets, lanes: Vec::new(), default: None, is_fixed };
+        let stamp = Finder::new("\"_record_id\"");
+        let mut own = Self { datasets, lanes: Vec::new(), default: None, is_fixed, stamp };
         own.default = default.map(|dataset| own.open(dataset));
         Ok(own)
     }
@@ -113,6 +116,9 @@ impl<'a> Lanes<'a> {
 
     /// The accounts of all datasets.
     pub fn into_accounts(self) -> impl Iterator<Item = Account> {
-        self.lanes.into_iter().map(|lane| lane.account)
+        self.lanes.into_iter().map(|mut lane| {
+            lane.account.warnings = lane.session.warnings().total();
+            lane.account
+        })
     }
 }

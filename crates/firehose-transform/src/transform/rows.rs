@@ -128,7 +128,7 @@ impl Lanes<'_> {
 
     /// One row into its lane.
     fn row(&mut self, json: &[u8], place: StreamPlace<'_>) -> Result<Result<usize, Fault>, WrongContract> {
-        let stamped = Stamped::of(json);
+        let stamped = Stamped::of(json, &self.stamp);
         let at = self.of_row(stamped.as_ref())?;
         let Some((at, lane)) = at.and_then(|at| Some((at, self.get_mut(at)?))) else {
             return Ok(Err(Fault::of(None, Rule::UnknownDataset)));
