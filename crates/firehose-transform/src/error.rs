@@ -44,16 +44,13 @@ pub enum Error {
     /// The contract of a record's dataset cannot be used as it is.
     #[error(transparent)]
     Contract(#[from] WrongContract),
-    /// The answer is no JSON.
-    #[error("the answer cannot be given")]
-    Answer(#[from] serde_json::Error),
 }
 
 impl Error {
     /// Whether trying again can help without a person.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Event(_) | Self::Contract(_) | Self::Answer(_) => false,
+            Self::Event(_) | Self::Contract(_) => false,
         }
     }
 
@@ -62,7 +59,6 @@ impl Error {
         match self {
             Self::Event(_) => "EventError",
             Self::Contract(_) => "ContractError",
-            Self::Answer(_) => "AnswerError",
         }
     }
 }

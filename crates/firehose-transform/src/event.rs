@@ -7,15 +7,9 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use base64_simd::STANDARD;
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
 
 /// Longest sequence number that Kinesis gives.
 const MAX_SEQUENCE_DIGITS: usize = 56;
-
-/// A Firehose event, or why it is none.
-#[derive(Debug)]
-pub struct Event(Result<Batch, NotFirehose>);
 
 /// An event that Firehose did not send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -89,23 +83,15 @@ pub struct Record<'a> {
     pub data: Data<'a>,
 }
 
-impl<'de> Deserialize<'de> for Event {
-    /// Takes any JSON: what is no Firehose event must be told by its own error type, not by the runtime's.
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The runtime's deserializer follows the path of every field, at one allocation a key: past it by one jump.
-        let raw = <&RawValue>::deserialize(deserializer)?;
-        Ok(Self(Batch::parse(raw.get())))
-    }
-}
-
-impl Event {
-    /// The records, or why there are none.
-    pub fn into_batch(self) -> Result<Batch, NotFirehose> {
-        self.0
-    }
-}
-
 impl Batch {
+    fn emptied(self) -> Self {
+        let Self { mut entries, mut text, mut bytes, .. } = self;
+        entries.clear();
+        text.clear();
+        bytes.clear();
+        Self { entries, text, bytes, ..Self::default() }
+    }
+
     /// Number of records.
     pub fn len(&self) -> usize {
         self.entries.len()

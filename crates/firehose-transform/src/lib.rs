@@ -8,6 +8,7 @@
 mod accounts;
 mod config;
 mod datasets;
+mod direct;
 mod error;
 mod event;
 mod partition;
@@ -15,14 +16,16 @@ mod sink;
 mod transform;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
+use bytes::Bytes;
 use penstock_aws::Invocation;
 use penstock_aws::telemetry::{self, Metrics};
-use serde_json::value::RawValue;
 
 pub use config::{Config, SERVICE};
+pub use direct::run;
 pub use error::{Error, StartError};
-pub use event::{Batch, Data, Event, NotFirehose, Record};
+pub use event::{Batch, Data, NotFirehose, Record};
 pub use sink::{Answer, MAX_ANSWER_BYTES, Outcome};
 
 use transform::Transform;
@@ -32,30 +35,51 @@ use transform::Transform;
 pub struct App {
     config: Config,
     warm: AtomicBool,
+    memory: Mutex<Memory>,
+}
+
+/// Memory that one event after another uses.
+#[derive(Debug, Default)]
+struct Memory {
+    batch: Batch,
+    transform: transform::Memory,
+    /// The last answer, free again once it was sent.
+    answer: Bytes,
 }
 
 impl App {
     /// Takes the settings.
     pub fn start(config: Config) -> Self {
-        Self { config, warm: AtomicBool::new(false) }
+        Self { config, warm: AtomicBool::new(false), memory: Mutex::default() }
     }
 
-    /// One invocation: a batch of records, answered as JSON.
-    pub fn handle(&self, event: Event, invocation: &Invocation) -> Result<Box<RawValue>, Error> {
+    /// One invocation: a batch of records as Firehose sends it, answered as JSON.
+    pub fn handle(&self, event: &[u8], invocation: &Invocation) -> Result<Bytes, Error> {
         let cold_start = !self.warm.swap(true, Ordering::Relaxed);
         telemetry::span(SERVICE, invocation, cold_start).in_scope(|| self.invoke(event, invocation))
     }
 
-    fn invoke(&self, event: Event, invocation: &Invocation) -> Result<Box<RawValue>, Error> {
-        let batch = event.into_batch()?;
-        let mut transform = Transform::begin(&self.config.datasets, &batch)?;
+    fn invoke(&self, event: &[u8], invocation: &Invocation) -> Result<Bytes, Error> {
+        let memory = std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
+        let batch = memory.batch.read(event)?;
+        let mut transform = Transform::begin(&self.config.datasets, &batch, memory.transform)?;
         for record in batch.records() {
             transform.take(&record)?;
         }
-        let (answer, accounts) = transform.finish(MAX_ANSWER_BYTES);
+        let json = memory.answer.try_into_mut().map(|free| Vec::from(free)).unwrap_or_default();
+        let (answer, accounts, transform) = transform.finish(MAX_ANSWER_BYTES, emptied(json));
         let mut metrics = Metrics::new(SERVICE, invocation);
         accounts.iter().for_each(|account| account.tell(&mut metrics));
         metrics.emit();
-        Ok(answer.into_json()?)
+        let answer = Bytes::from(answer.into_json().into_bytes());
+        let kept = Memory { batch, transform, answer: answer.clone() };
+        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+        Ok(answer)
     }
+}
+
+/// The bytes' memory as an empty text.
+fn emptied(mut bytes: Vec<u8>) -> String {
+    bytes.clear();
+    String::from_utf8(bytes).unwrap_or_default()
 }

@@ -2,7 +2,6 @@
 //! Written as JSON in one piece. Knows no rows: it is given their text.
 
 use base64_simd::STANDARD;
-use serde_json::value::RawValue;
 
 use crate::event::Data;
 
@@ -54,11 +53,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Begins the answer to the records with these ids.
-    pub fn begin<'a>(ids: impl Iterator<Item = &'a str>, max_bytes: usize) -> Self {
+    /// Begins the answer to the records with these ids; `json` is memory that an earlier one left.
+    pub fn begin<'a>(ids: impl Iterator<Item = &'a str>, max_bytes: usize, mut json: String) -> Self {
         let reserved = ids.map(|id| 1 + minimal_len(json_len(id))).sum();
         // Memory that is not written to is not used, and an answer that grows would be copied.
-        let mut json = String::with_capacity(max_bytes.max(HEAD.len() + reserved + TAIL.len()));
+        json.clear();
+        json.reserve(max_bytes.max(HEAD.len() + reserved + TAIL.len()));
         json.push_str(HEAD);
         Self { json, max_bytes, reserved }
     }
@@ -82,10 +82,10 @@ impl Answer {
         Answered::Minimal
     }
 
-    /// The whole answer. The runtime writes this type as it is, where it would escape a text of its own once more.
-    pub fn into_json(mut self) -> Result<Box<RawValue>, serde_json::Error> {
+    /// The whole answer.
+    pub fn into_json(mut self) -> String {
         self.json.push_str(TAIL);
-        RawValue::from_string(self.json)
+        self.json
     }
 }
 

@@ -5,11 +5,13 @@ mod lanes;
 mod rows;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::ops::Range;
 
 use penstock_core::ident::HexId;
 use penstock_core::quarantine::UNKNOWN_DATASET;
 use penstock_core::reject::Rule;
+use penstock_core::row::Rows;
 
 use crate::accounts::Account;
 use crate::datasets::Datasets;
@@ -17,7 +19,7 @@ use crate::error::WrongContract;
 use crate::event::{Batch, Record};
 use crate::partition::day_of_ms;
 use crate::sink::{Answer, Answered, Outcome};
-use lanes::Lanes;
+use lanes::{Lane, Lanes};
 use rows::Fault;
 
 const DAY_MS: u64 = 86_400_000;
@@ -28,11 +30,7 @@ pub struct Transform<'a> {
     batch: &'a Batch,
     lanes: Lanes<'a>,
     told: Vec<Told>,
-    /// Rows in the hand-over format, partition keys and orders, of all records.
-    text: String,
     seen: HashMap<(HexId, HexId), Seen>,
-    /// The last record's day of arrival, by its number: the next one's is most likely the same.
-    day: Option<(u64, String)>,
     unknown: Account,
 }
 
@@ -41,106 +39,100 @@ pub struct Transform<'a> {
 enum Told {
     Rows {
         lane: usize,
-        count: usize,
+        rows: Range<usize>,
         /// How many of them an equal row of the batch makes needless.
         needless: usize,
-        rows: Range<usize>,
-        keys: Range<usize>,
     },
     Failed,
 }
 
 /// The row of an identity and content that counts so far.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 struct Seen {
     record: usize,
-    order: Range<usize>,
+    lane: usize,
+    row: usize,
+}
+
+/// Memory that one event after another uses: fresh pages cost more than what is written into them.
+#[derive(Debug, Default)]
+pub struct Memory {
+    told: Vec<Told>,
+    seen: HashMap<(HexId, HexId), Seen>,
+    rows: Vec<Rows>,
 }
 
 impl<'a> Transform<'a> {
-    /// Begins an event.
-    pub fn begin(datasets: &'a Datasets, batch: &'a Batch) -> Result<Self, WrongContract> {
-        Ok(Self {
-            batch,
-            lanes: Lanes::begin(datasets, batch.delivery_stream())?,
-            told: Vec::with_capacity(batch.len()),
-            text: String::with_capacity(batch.bytes() * 2),
-            seen: HashMap::with_capacity(batch.len()),
-            day: None,
-            unknown: Account::of(UNKNOWN_DATASET),
-        })
+    /// Begins an event, with the memory of an earlier one.
+    pub fn begin(datasets: &'a Datasets, batch: &'a Batch, memory: Memory) -> Result<Self, WrongContract> {
+        let Memory { told, seen, rows } = memory;
+        let lanes = Lanes::begin(datasets, batch.delivery_stream(), rows)?;
+        Ok(Self { batch, lanes, told, seen, unknown: Account::of(UNKNOWN_DATASET) })
     }
 
     /// Takes the next record. Only a contract that is wrong fails the whole event.
     pub fn take(&mut self, record: &Record<'_>) -> Result<(), WrongContract> {
         let told = match self.lanes.read(record)? {
-            Ok(lane) => match self.hand_over(lane, record.arrival_ms.unwrap_or_default()) {
+            Ok(lane) => match self.keep(lane) {
                 Some(told) => told,
                 None => self.fail(Fault::of(Some(lane), Rule::MixedRecord)),
             },
             Err(fault) => self.fail(fault),
         };
-        let is_rows = matches!(told, Told::Rows { .. });
         self.told.push(told);
-        if let (Some(Told::Rows { lane, .. }), true) = (self.told.last(), is_rows) {
-            self.drop_needless(*lane);
-        }
+        self.find_needless();
         Ok(())
     }
 
-    /// The rows that a record left in its lane, with the keys that all of them have; `None` if they differ.
-    fn hand_over(&mut self, at: usize, arrival_ms: u64) -> Option<Told> {
-        let day = day(&mut self.day, arrival_ms);
+    /// The rows that a record left in its lane; `None` if their partition keys differ.
+    fn keep(&mut self, at: usize) -> Option<Told> {
         let lane = self.lanes.get_mut(at)?;
-        lane.account.read += 1;
-        let start = self.text.len();
-        let mut keys = start..start;
-        for row in lane.rows.iter() {
-            let own = self.text.len();
-            lane.dataset.keys.write(&row, day, &mut self.text);
-            if keys.is_empty() {
-                keys = own..self.text.len();
-            } else if self.text.get(own..) == self.text.get(keys.clone()) {
-                self.text.truncate(own);
-            } else {
-                self.text.truncate(start);
-                lane.account.read -= 1;
+        let rows = lane.start..lane.rows.len();
+        if rows.len() > 1 {
+            let keys = |row: usize| {
+                let mut keys = String::new();
+                // All arrived on the same day.
+                lane.dataset.keys.write(&lane.rows.get(row)?, "", &mut keys);
+                Some(keys)
+            };
+            let first = keys(rows.start)?;
+            if !rows.clone().all(|row| keys(row).as_ref() == Some(&first)) {
                 return None;
             }
         }
-        let start = self.text.len();
-        for row in lane.rows.iter() {
-            let source = row.source().unwrap_or(self.batch.source());
-            lane.dataset.hand_over.write_whole(row, source, &mut self.text);
-            self.text.push('\n');
-        }
+        lane.account.read += 1;
         lane.account.extra_fields += lane.extra_fields;
-        Some(Told::Rows { lane: at, count: lane.rows.len(), needless: 0, rows: start..self.text.len(), keys })
+        Some(Told::Rows { lane: at, rows, needless: 0 })
     }
 
     /// Of equal rows the one that is later by its order counts: the others can never be the winner of their key, but
     /// that one may have to win over a row that came between them.
-    fn drop_needless(&mut self, lane: usize) {
-        let Some(lane) = self.lanes.get_mut(lane) else { return };
-        let record = self.told.len() - 1;
-        for row in lane.rows.iter() {
-            let stamp = row.stamp();
-            let start = self.text.len();
-            self.text.push_str(stamp.order);
-            let own = Seen { record, order: start..self.text.len() };
-            let Some(other) = self.seen.get_mut(&(stamp.record_id, stamp.row_hash)) else {
-                self.seen.insert((stamp.record_id, stamp.row_hash), own);
-                continue;
-            };
-            let is_later = self.text.get(other.order.clone()) < Some(stamp.order);
-            let loser = if is_later { std::mem::replace(other, own).record } else { record };
-            if let Some(Told::Rows { needless, .. }) = self.told.get_mut(loser) {
-                *needless += 1;
+    fn find_needless(&mut self) {
+        let record = self.told.len().saturating_sub(1);
+        let Some(Told::Rows { lane, rows, .. }) = self.told.last() else { return };
+        let lane = *lane;
+        for row in rows.clone() {
+            let Some(stamp) = self.lanes.get(lane, row).map(|row| row.stamp()) else { continue };
+            let own = Seen { record, lane, row };
+            match self.seen.entry((stamp.record_id, stamp.row_hash)) {
+                Entry::Vacant(entry) => {
+                    entry.insert(own);
+                }
+                Entry::Occupied(mut entry) => {
+                    let other = *entry.get();
+                    let order = self.lanes.get(other.lane, other.row).map(|row| row.stamp().order);
+                    let is_later = order < Some(stamp.order);
+                    let loser = if is_later { entry.insert(own).record } else { record };
+                    if let Some(Told::Rows { needless, .. }) = self.told.get_mut(loser) {
+                        *needless += 1;
+                    }
+                }
             }
         }
     }
 
     fn fail(&mut self, fault: Fault) -> Told {
+        self.lanes.forget();
         let account = match fault.lane.and_then(|lane| self.lanes.get_mut(lane)) {
             Some(lane) => &mut lane.account,
             None => &mut self.unknown,
@@ -150,34 +142,62 @@ impl<'a> Transform<'a> {
         Told::Failed
     }
 
-    /// The answer of at most so many bytes, and the accounts of all datasets.
-    pub fn finish(mut self, max_bytes: usize) -> (Answer, Vec<Account>) {
+    /// The answer of at most so many bytes, and the accounts of all datasets. `json` is memory for it.
+    pub fn finish(mut self, max_bytes: usize, json: String) -> (Answer, Vec<Account>, Memory) {
         let batch = self.batch;
-        let mut answer = Answer::begin(batch.records().map(|record| record.id), max_bytes);
+        let mut answer = Answer::begin(batch.records().map(|record| record.id), max_bytes, json);
+        let (mut text, mut day) = (Text::default(), None);
         for (record, told) in batch.records().zip(&self.told) {
-            let text = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
-            let Told::Rows { lane, count, needless, rows, keys } = told else {
+            let Told::Rows { lane, rows, needless } = told else {
                 answer.put(record.id, &Outcome::Failed(record.data));
                 continue;
             };
             let Some(lane) = self.lanes.get_mut(*lane) else { continue };
-            if needless == count {
+            if *needless == rows.len() {
                 answer.put(record.id, &Outcome::Dropped);
                 lane.account.dropped += 1;
                 continue;
             }
-            match answer.put(record.id, &Outcome::Ok { rows: text(rows), keys: text(keys) }) {
-                Answered::Whole => lane.account.accept(*count),
+            text.write(lane, rows.clone(), batch.source(), arrival_day(&mut day, &record));
+            match answer.put(record.id, &Outcome::Ok { rows: &text.rows, keys: &text.keys }) {
+                Answered::Whole => lane.account.accept(rows.len()),
                 Answered::Minimal => lane.account.reject([Rule::ResponseBudget]),
             }
         }
-        let accounts = self.lanes.into_accounts().chain([self.unknown]);
-        (answer, accounts.collect())
+        let Self { lanes, mut told, mut seen, unknown, .. } = self;
+        let mut memory = Memory::default();
+        let mut accounts = lanes.into_accounts(&mut memory.rows);
+        accounts.push(unknown);
+        told.clear();
+        seen.clear();
+        (answer, accounts, Memory { told, seen, ..memory })
     }
 }
 
-/// The day of an arrival.
-fn day(last: &mut Option<(u64, String)>, arrival_ms: u64) -> &str {
+/// What one record is answered with.
+#[derive(Debug, Default)]
+struct Text {
+    rows: String,
+    keys: String,
+}
+
+impl Text {
+    fn write(&mut self, lane: &Lane, rows: Range<usize>, source: &str, day: &str) {
+        self.rows.clear();
+        self.keys.clear();
+        if let Some(first) = lane.rows.get(rows.start) {
+            lane.dataset.keys.write(&first, day, &mut self.keys);
+        }
+        for row in rows.filter_map(|row| lane.rows.get(row)) {
+            lane.dataset.hand_over.write_whole(row, row.source().unwrap_or(source), &mut self.rows);
+            self.rows.push('\n');
+        }
+    }
+}
+
+/// The day of a record's arrival; that of the last record is most likely the same.
+fn arrival_day<'d>(last: &'d mut Option<(u64, String)>, record: &Record<'_>) -> &'d str {
+    let arrival_ms = record.arrival_ms.unwrap_or_default();
     let number = arrival_ms / DAY_MS;
     if last.as_ref().is_none_or(|(own, _)| *own != number) {
         *last = None;

@@ -104,7 +104,7 @@ fn write_value(
                 value,
                 time::canonical_timestamptz,
                 Rule::InvalidTimestamp,
-                "YYYY-MM-DDTHH:MM:SS with an offset, or in UTC,",
+                "YYYY-MM-DDTHH:MM:SS with an offset or in UTC",
                 out,
             )?;
         }

@@ -75,6 +75,16 @@ impl Rows {
         self.heads.clear();
     }
 
+    /// Forgets all rows but the first so many.
+    pub fn truncate(&mut self, len: usize) {
+        if len == 0 {
+            return self.clear();
+        }
+        let columns = self.cells.len() / self.heads.len().max(1);
+        self.cells.truncate(len * columns);
+        self.heads.truncate(len);
+    }
+
     /// The row of an index.
     pub fn get(&self, at: usize) -> Option<Row<'_>> {
         let head = self.heads.get(at)?;

@@ -162,7 +162,9 @@ pub(crate) fn compact_nested(nested: &str, out: &mut String) -> Result<(), (Rule
     }
     let mut fault = None;
     let mut deserializer = serde_json::Deserializer::from_str(nested);
-    if let Err(error) = Strict(&mut fault).deserialize(&mut deserializer) {
+    // Nothing may stand behind the value: in the hand-over it would be members of the row itself.
+    let read = Strict(&mut fault).deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    if let Err(error) = read {
         return Err(fault.unwrap_or_else(|| (Rule::InvalidJson, describe(&error))));
     }
     let mut rest = nested;

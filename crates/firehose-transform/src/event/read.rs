@@ -11,8 +11,14 @@ use super::{Batch, Entry, Loose, MAX_SEQUENCE_DIGITS, NotFirehose};
 
 impl Batch {
     /// Reads an event's JSON.
-    pub fn parse(json: &str) -> Result<Self, NotFirehose> {
-        let mut batch = Self::default();
+    pub fn parse(event: &[u8]) -> Result<Self, NotFirehose> {
+        Self::default().read(event)
+    }
+
+    /// The same, into the memory of an earlier event.
+    pub fn read(self, event: &[u8]) -> Result<Self, NotFirehose> {
+        let json = std::str::from_utf8(event).map_err(|_| NotFirehose::NoObject)?;
+        let mut batch = self.emptied();
         // Data is the most of an event, and three bytes of it come out of four.
         batch.bytes.reserve(json.len() / 4 * 3);
         let mut told = None;

@@ -12,9 +12,9 @@ fn ok(rows: &str) -> Outcome<'_> {
 }
 
 fn answered(records: &[(&str, Outcome<'_>)], max_bytes: usize) -> (String, Vec<Answered>) {
-    let mut answer = Answer::begin(records.iter().map(|(id, _)| *id), max_bytes);
+    let mut answer = Answer::begin(records.iter().map(|(id, _)| *id), max_bytes, String::new());
     let told = records.iter().map(|(id, outcome)| answer.put(id, outcome)).collect();
-    (answer.into_json().unwrap().get().to_owned(), told)
+    (answer.into_json(), told)
 }
 
 #[test]

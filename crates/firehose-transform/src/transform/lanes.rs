@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
-use penstock_core::row::{Rows, Session};
+use penstock_core::row::{Row, Rows, Session};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -17,8 +17,10 @@ use crate::error::WrongContract;
 pub struct Lane {
     pub dataset: Arc<Dataset>,
     pub session: Session,
-    /// Rows of the record that is being read.
+    /// Rows of all records so far.
     pub rows: Rows,
+    /// The first row of the record that is being read.
+    pub start: usize,
     /// Fields of that record that the contract does not name.
     pub extra_fields: u64,
     pub account: Account,
@@ -29,6 +31,8 @@ pub struct Lane {
 pub struct Lanes<'a> {
     datasets: &'a Datasets,
     lanes: Vec<Lane>,
+    /// Memory of rows that an earlier event left.
+    spare: Vec<Rows>,
     default: Option<usize>,
     /// Whether all rows are of the default, whatever they say.
     is_fixed: bool,
@@ -60,7 +64,7 @@ impl<'r> Stamped<'r> {
 
 impl<'a> Lanes<'a> {
     /// Begins with the dataset that the function is set to, else with the one of the Firehose stream.
-    pub fn begin(datasets: &'a Datasets, stream: &str) -> Result<Self, WrongContract> {
+    pub fn begin(datasets: &'a Datasets, stream: &str, spare: Vec<Rows>) -> Result<Self, WrongContract> {
         let fixed = datasets.fixed()?;
         let is_fixed = fixed.is_some();
         let default = match fixed {
@@ -68,7 +72,7 @@ impl<'a> Lanes<'a> {
             None => datasets.of_stream(stream)?,
         };
         let stamp = Finder::new("\"_record_id\"");
-        let mut own = Self { datasets, lanes: Vec::new(), default: None, is_fixed, stamp };
+        let mut own = Self { datasets, lanes: Vec::new(), spare, default: None, is_fixed, stamp };
         own.default = default.map(|dataset| own.open(dataset));
         Ok(own)
     }
@@ -76,7 +80,8 @@ impl<'a> Lanes<'a> {
     fn open(&mut self, dataset: Arc<Dataset>) -> usize {
         self.lanes.push(Lane {
             session: Session::default(),
-            rows: Rows::default(),
+            rows: self.spare.pop().unwrap_or_default(),
+            start: 0,
             extra_fields: 0,
             account: Account::of(&dataset.name),
             dataset,
@@ -106,19 +111,37 @@ impl<'a> Lanes<'a> {
         Ok(self.datasets.named(&name)?.map(|dataset| self.open(dataset)))
     }
 
-    /// Forgets the rows of the last record.
-    pub fn clear(&mut self) {
+    /// The next record begins.
+    pub fn mark(&mut self) {
         for lane in &mut self.lanes {
-            lane.rows.clear();
+            lane.start = lane.rows.len();
             lane.extra_fields = 0;
         }
     }
 
-    /// The accounts of all datasets.
-    pub fn into_accounts(self) -> impl Iterator<Item = Account> {
-        self.lanes.into_iter().map(|mut lane| {
+    /// Forgets the rows of the record that is being read.
+    pub fn forget(&mut self) {
+        for lane in &mut self.lanes {
+            if lane.rows.len() > lane.start {
+                lane.rows.truncate(lane.start);
+            }
+            lane.extra_fields = 0;
+        }
+    }
+
+    /// A row that a lane has.
+    pub fn get(&self, lane: usize, row: usize) -> Option<Row<'_>> {
+        self.lanes.get(lane)?.rows.get(row)
+    }
+
+    /// The accounts of all datasets; the memory of their rows goes back into `spare`.
+    pub fn into_accounts(self, spare: &mut Vec<Rows>) -> Vec<Account> {
+        let close = |mut lane: Lane| {
             lane.account.warnings = lane.session.warnings().total();
+            lane.rows.clear();
+            spare.push(lane.rows);
             lane.account
-        })
+        };
+        self.lanes.into_iter().map(close).collect()
     }
 }

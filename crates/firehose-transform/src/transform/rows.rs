@@ -41,7 +41,7 @@ struct Found {
 impl Lanes<'_> {
     /// Reads a record's rows into their lane.
     pub fn read(&mut self, record: &Record<'_>) -> Result<Result<usize, Fault>, WrongContract> {
-        self.clear();
+        self.mark();
         let (Data::Bytes(bytes), Some(place)) = (record.data, place(record)) else {
             return Ok(Err(Fault::of(self.default(), Rule::Unreadable)));
         };
@@ -63,7 +63,7 @@ impl Lanes<'_> {
         parts: impl IntoIterator<Item = &'r [u8]>,
         place: StreamPlace<'_>,
     ) -> Result<Result<usize, Fault>, WrongContract> {
-        self.clear();
+        self.forget();
         let mut found = Found::default();
         for part in parts {
             self.framed(part, place, &mut found)?;

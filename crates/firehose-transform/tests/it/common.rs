@@ -1,7 +1,7 @@
 //! Contracts, events and answers of the tests.
 
 use base64_simd::STANDARD;
-use firehose_transform::{App, Config, Error, Event, StartError};
+use firehose_transform::{App, Config, Error, StartError};
 use penstock_aws::Invocation;
 use serde_json::{Value, json};
 
@@ -66,9 +66,8 @@ pub fn event(records: Vec<Value>) -> Value {
 }
 
 pub fn invoke(app: &App, event: &Value) -> Result<Value, Error> {
-    let event: Event = serde_json::from_str(&event.to_string()).unwrap();
-    let answer = app.handle(event, &Invocation::lasting(None))?;
-    Ok(serde_json::from_str(answer.get()).unwrap())
+    let answer = app.handle(event.to_string().as_bytes(), &Invocation::lasting(None))?;
+    Ok(serde_json::from_slice(&answer).unwrap())
 }
 
 /// One record's answer.
