@@ -89,6 +89,11 @@ fn faults(account: &Account, contract: &Contract, out: &mut dyn Write) -> std::i
             "error: {rejected} of {read} rejected, the contract allows a fraction of {max_fraction}"
         )?;
     }
+    let format = contract.s3.as_ref().and_then(|s3| s3.format).filter(|_| account.accepted() == 0);
+    if let (Some(format), 1..) = (format, account.read) {
+        let format = format!("{format:?}").to_lowercase();
+        writeln!(out, "note: no record fits; the contract says that its files are {format}")?;
+    }
     let beyond = account.repeats.map_or(0, |repeats| repeats.beyond);
     if beyond > 0 {
         writeln!(out, "note: the last {beyond} rows were not looked at for duplicates and versions")?;

@@ -320,6 +320,15 @@ fn a_row_that_no_message_can_hold_is_a_reject_as_it_is_for_the_function() {
     assert!(run.out.contains("row_too_large"), "{}", run.out);
 }
 
+#[test]
+fn a_file_of_another_format_than_the_contracts_is_easily_told() {
+    let csv = "transaction_id,amount\nt1,1\n";
+    let files = contracts(&[("t.odcs.yaml", &transactions(&[])), ("a.csv", csv)]);
+    let run = penstock(files.path(), &["try", "--contract", "t.odcs.yaml", "a.csv"], &[]);
+    let note = "\nnote: no record fits; the contract says that its files are json\n";
+    assert!(run.code == 0 && run.out.contains(note), "{}", run.out);
+}
+
 fn child(directory: &Path, arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_penstock"));
     command
