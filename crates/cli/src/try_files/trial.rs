@@ -103,7 +103,7 @@ impl Trial<'_> {
             subject,
             seen: (!contract.key.is_empty()).then(Seen::default),
             long_row_bytes: contract.queue.as_ref().map(|_| long_row_bytes(contract, &source)),
-            origin: Origin { source, object_id, source_ms },
+            origin: Origin::new(source, object_id, source_ms),
             outputs,
             account: Account { source: input.name.clone(), ..Account::default() },
         };
