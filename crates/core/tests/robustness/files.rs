@@ -45,7 +45,7 @@ pub fn seeds(dataset: &str) -> Vec<Vec<u8>> {
             b"1,31/12/2025,1767322800123,Jan 02 2026 03:04:05\n2,,0,\n".to_vec(),
             b"\xef\xbb\xbf3,01/01/0001,-62135596800000,feb 29 2024 00:00:00\r\n".to_vec(),
         ],
-        "csv semicolons" => vec![csv(false).replace(',', ";").into_bytes(), b"9;NULL;-;-;;;;;;;;;;;;\"-\";;;\"-\"\n\n".to_vec()],
+        "csv semicolons" => vec![csv(false).replace(',', ";").into_bytes(), b"9;NULL;-;-;;;;;;;;;;;;\"[]\";;;\"-\"\n\n".to_vec()],
         "csv" | "csv strict" | "csv lines" | "csv bare" => vec![
             csv(true).into_bytes(),
             csv(true).replace('\n', "\r\n").into_bytes(),
