@@ -21,6 +21,9 @@ pub enum Command {
     /// Say whether the contracts can be used; needs no environment and no network
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
+    /// Read local files as the functions would, and say what becomes of every record; loads nothing
+    #[command(after_help = TRY_HELP)]
+    Try(TryArgs),
     /// Print the SQL that makes a warehouse ready for the contracts; runs nothing
     #[command(after_help = DDL_HELP)]
     Ddl(DdlArgs),
@@ -43,6 +46,26 @@ Every contract is parsed, its patterns and expressions are compiled, and all are
 or table may be there twice, and no S3 key may match two locations. A note tells of something that has no effect or is \
 rarely meant; it changes no exit code.\n
 The JSON Schema of the Open Data Contract Standard itself is checked by `make check`.";
+
+const TRY_HELP: &str = "\
+Every record is read, checked, derived and stamped by the code that the functions run. The format is the contract's, \
+else it is found out from the first bytes, else from the file's name; gzip and zstd are unpacked. For each file:\n
+  read = accepted + rejected   records of the file
+  extra fields                 fields that the contract does not name and that were left out
+  duplicates                   rows equal to another one in key and values; a load keeps one
+  keys with versions           keys that stand with differing values; the latest one wins
+  rejects                      by rule and column, with line and position of the first record. A position is a byte of \
+the unpacked file, in Avro and Parquet the record's number from 0. One record may break several rules
+  warnings                     rows that were accepted and break a rule of severity warning, or were cut\n
+Values of classified columns are masked in the report, as `penstock rejects` masks them; --rows and --rejects write \
+all values, into files that only you can read. They take the place of files of that name, at the end and only \
+when everything was written; with a name that ends in .gz they are packed.\n
+Examples:
+  penstock try --contract orders.odcs.yaml orders.csv
+  penstock try --dataset transactions --rejects rejects.jsonl export/*.json.gz
+  zcat big.json.gz | head -1000 | penstock try --dataset transactions --json - | jq '.files[].rejects'\n
+Exit codes: 0 also when there are rejects, 1 when a file cannot be read to its end, has more of them than the \
+contract's penstock.maxRejectedFraction or the contract is wrong, 2 wrong usage";
 
 const DDL_HELP: &str = "\
 Every statement can be run again. Only where a contract's schema holds a ${NAME} is NAME read from the environment.";
@@ -131,6 +154,35 @@ pub struct CheckArgs {
     pub paths: Vec<PathBuf>,
 }
 
+/// What to try, and what to show and write of it.
+#[derive(Debug, Args)]
+pub struct TryArgs {
+    /// Files, - for standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Contract file, or directory that holds *.odcs.yaml
+    #[arg(long, value_name = "PATH", default_value = "infra/contracts")]
+    pub contract: PathBuf,
+    /// Dataset whose contract is used, where there are several
+    #[arg(long, value_name = "NAME")]
+    pub dataset: Option<String>,
+    /// Show so many accepted rows of each file
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = sample)]
+    pub sample: usize,
+    /// Write the accepted rows to this file, as functions hand them over: one JSON object each
+    #[arg(long, value_name = "PATH")]
+    pub rows: Option<PathBuf>,
+    /// Write the rejects to this file, as they stand in quarantine: one JSON object each
+    #[arg(long, value_name = "PATH")]
+    pub rejects: Option<PathBuf>,
+    /// Print the report as one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Print classified values and what cannot be masked
+    #[arg(long)]
+    pub show_classified: bool,
+}
+
 /// Which contracts, and who loads.
 #[derive(Debug, Args)]
 pub struct DdlArgs {
@@ -201,6 +253,9 @@ pub struct SqlArgs {
     pub json: bool,
 }
 
+/// Rows that are shown are held in memory.
+const MAX_SAMPLE: usize = 1000;
+
 /// A time back from now, as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Since {
@@ -222,6 +277,10 @@ fn since(text: &str) -> Result<Since, String> {
     let digits = number.bytes().all(|b| b.is_ascii_digit());
     let number = number.parse::<u32>().ok().filter(|n| digits && *n > 0).ok_or_else(wrong)?;
     Ok(Since { text: text.to_owned(), time: Duration::from_secs(u64::from(number) * seconds) })
+}
+
+fn sample(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n <= MAX_SAMPLE).ok_or_else(|| format!("a whole number up to {MAX_SAMPLE}"))
 }
 
 fn role(name: &str) -> Result<GrantRole, String> {

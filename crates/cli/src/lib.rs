@@ -3,6 +3,7 @@
 //! | command | does | needs |
 //! |---|---|---|
 //! | `check` | says whether contracts can be used, and what of them has no effect | files |
+//! | `try` | says what becomes of every record of local files | files |
 //! | `ddl` | prints the SQL that makes a warehouse ready for them | files |
 //! | `migrate` | runs that SQL, where it is not done yet | files, a warehouse |
 //! | `status` | holds receipts and ledgers to what they must add up to | files, the work bucket, a warehouse |
@@ -29,6 +30,7 @@ mod sql;
 mod statement;
 mod status;
 mod table;
+mod try_files;
 
 use std::io::Write;
 
@@ -54,6 +56,7 @@ pub async fn run_with(
 ) -> Exit {
     let done = match cli.command {
         Command::Check(args) => check::run(&args.paths, out),
+        Command::Try(args) => try_files::run(&args, out, err),
         Command::Ddl(args) => ddl::run(&args, env, out),
         Command::Migrate(args) => migrate::run(&args, env, connect, out).await,
         Command::Status(args) => status::run(&args, env, connect, out).await,

@@ -1,7 +1,7 @@
 //! `penstock rejects`: the records in quarantine, with the rules they break. Classified values are masked here and
 //! nowhere else: what prints is given masked lines only. Changes nothing.
 
-mod line;
+pub mod line;
 mod read;
 mod report;
 

@@ -70,12 +70,17 @@ impl Subject {
     pub fn lines(&self, rejects: &[Reject]) -> Vec<u8> {
         let mut gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::default());
         for reject in rejects {
-            let mut line = serde_json::to_vec(&self.line(reject)).unwrap_or_default();
-            line.push(b'\n');
             // A Vec takes every write.
-            let _infallible = gzip.write_all(&line);
+            let _infallible = gzip.write_all(&self.line_of(reject));
         }
         gzip.finish().unwrap_or_default()
+    }
+
+    /// One reject as its JSON line, with the line's end.
+    pub fn line_of(&self, reject: &Reject) -> Vec<u8> {
+        let mut line = serde_json::to_vec(&self.line(reject)).unwrap_or_default();
+        line.push(b'\n');
+        line
     }
 
     fn line<'a>(&'a self, reject: &'a Reject) -> Line<'a> {
