@@ -93,7 +93,10 @@ static ALL: LazyLock<Vec<Dataset>> = LazyLock::new(|| {
         dataset(
             "csv semicolons",
             "a.csv",
-            &format!(", delimiter: ';'{}", custom(&format!("{none}, {{property: penstock.nullText, value: ['NULL', '-']}}"))),
+            &format!(
+                ", delimiter: ';'{}",
+                custom(&format!("{none}, {{property: penstock.nullText, value: ['NULL', '-']}}"))
+            ),
             "",
             &COLUMNS,
         ),

@@ -19,7 +19,8 @@ const FORMATTED: [&str; 3] = [
     r#"{"id":3,"at":1.767322800123e12}"#,
 ];
 
-const HEADER: &str = "id,name,code,amount,big,fine,small,whole,short,long,flag,day,at,local,clock,doc,tags,octets,cut";
+const HEADER: &str =
+    "id,name,code,amount,big,fine,small,whole,short,long,flag,day,at,local,clock,doc,tags,octets,cut";
 const LINES: [&str; 4] = [
     "1,a,EUR,12.50,1,0.5,1,1,1.5,2.5,true,2026-01-02,2026-01-02T03:04:05Z,2026-01-02 03:04:05,01:02:03,\"{\"\"a\"\":1}\",[1],ff,x",
     "2,\"a \"\"b\"\"\nc,\",USD,-0.00,,,,,,,no,,,,,,,,",
@@ -45,11 +46,14 @@ pub fn seeds(dataset: &str) -> Vec<Vec<u8>> {
             b"1,31/12/2025,1767322800123,Jan 02 2026 03:04:05\n2,,0,\n".to_vec(),
             b"\xef\xbb\xbf3,01/01/0001,-62135596800000,feb 29 2024 00:00:00\r\n".to_vec(),
         ],
-        "csv semicolons" => vec![csv(false).replace(',', ";").into_bytes(), b"9;NULL;-;-;;;;;;;;;;;;\"[]\";;;\"-\"\n\n".to_vec()],
+        "csv semicolons" => vec![
+            csv(false).replace(',', ";").into_bytes(),
+            b"9;NULL;-;-;;;;;;;;;;;;\"[]\";;;\"-\"\n\n".to_vec(),
+        ],
         "csv" | "csv strict" | "csv lines" | "csv bare" => vec![
             csv(true).into_bytes(),
             csv(true).replace('\n', "\r\n").into_bytes(),
-            format!("\u{feff}amount,id,other\n1.5,1,x\n\"2\",\"2\",\"y\n\"\n").into_bytes(),
+            "\u{feff}amount,id,other\n1.5,1,x\n\"2\",\"2\",\"y\n\"\n".as_bytes().to_vec(),
         ],
         "any tsv" => vec![csv(true).replace(',', "\t").into_bytes()],
         "avro" => avro(),
@@ -84,7 +88,11 @@ fn avro() -> Vec<Vec<u8>> {
         {"name":"tags","type":{"type":"array","items":"string"}}]}"#;
     let schema = Schema::parse_str(SCHEMA).unwrap();
     let row = |id: i64| {
-        let name = if id == 0 { V::Union(0, Box::new(V::Null)) } else { V::Union(1, Box::new(V::String("ä".into()))) };
+        let name = if id == 0 {
+            V::Union(0, Box::new(V::Null))
+        } else {
+            V::Union(1, Box::new(V::String("ä".into())))
+        };
         V::Record(vec![
             ("id".into(), V::Long(id)),
             ("name".into(), name),
@@ -95,11 +103,18 @@ fn avro() -> Vec<Vec<u8>> {
             ("tags".into(), V::Array(vec![V::String("a\"\n".into())])),
         ])
     };
-    let packings =
-        [Codec::Null, Codec::Deflate(DeflateSettings::default()), Codec::Snappy, Codec::Zstandard(ZstandardSettings::default())];
+    let packings = [
+        Codec::Null,
+        Codec::Deflate(DeflateSettings::default()),
+        Codec::Snappy,
+        Codec::Zstandard(ZstandardSettings::default()),
+    ];
     let file = |packing| {
-        let mut writer = Writer::builder().schema(&schema).writer(Vec::new()).codec(packing).block_size(200).build();
-        (0..12).for_each(|id| drop(writer.append(row(id)).unwrap()));
+        let mut writer =
+            Writer::builder().schema(&schema).writer(Vec::new()).codec(packing).block_size(200).build();
+        for id in 0..12 {
+            writer.append(row(id)).unwrap();
+        }
         writer.into_inner().unwrap()
     };
     packings.map(file).into()
@@ -151,7 +166,14 @@ fn parquet() -> Vec<Vec<u8>> {
         }
         writer.into_inner().unwrap()
     };
-    [C::UNCOMPRESSED, C::SNAPPY, C::GZIP(Default::default()), C::ZSTD(Default::default()), C::LZ4_RAW, C::BROTLI(Default::default())]
-        .map(file)
-        .into()
+    [
+        C::UNCOMPRESSED,
+        C::SNAPPY,
+        C::GZIP(Default::default()),
+        C::ZSTD(Default::default()),
+        C::LZ4_RAW,
+        C::BROTLI(Default::default()),
+    ]
+    .map(file)
+    .into()
 }

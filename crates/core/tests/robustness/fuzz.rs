@@ -111,7 +111,11 @@ fn fuzz(target: &Target) {
     for bytes in &kept {
         match run(target, bytes) {
             Some(shown) => seen.insert(shown),
-            None => panic!("{} fails on an input that is known: {:?}", target.name, String::from_utf8_lossy(bytes)),
+            None => panic!(
+                "{} fails on an input that is known: {:?}",
+                target.name,
+                String::from_utf8_lossy(bytes)
+            ),
         };
     }
     let started = Instant::now();
@@ -120,7 +124,9 @@ fn fuzz(target: &Target) {
         runs += 1;
         match run(target, &bytes) {
             None => fail(target, bytes),
-            Some(shown) if kept.len() < KEPT_INPUTS && bytes.len() < 8 << 10 && seen.insert(shown) => kept.push(bytes),
+            Some(shown) if kept.len() < KEPT_INPUTS && bytes.len() < 8 << 10 && seen.insert(shown) => {
+                kept.push(bytes)
+            }
             Some(_) => {}
         }
     }

@@ -87,7 +87,9 @@ fn deep_nesting_is_one_reject_wherever_it_stands() {
     let own = json(&[TEXT, DOC]);
     let deep = |open: &str, close: &str| format!("{}1{}", open.repeat(10_000), close.repeat(10_000));
     for value in [deep("[", "]"), deep("{\"k\":", "}"), deep("[{\"k\":[", "]}]")] {
-        for record in [format!("{{\"s\":{value}}}"), format!("{{\"other\":{value}}}"), format!("{{\"a\":{value}}}")] {
+        for record in
+            [format!("{{\"s\":{value}}}"), format!("{{\"other\":{value}}}"), format!("{{\"a\":{value}}}")]
+        {
             let outcome = whole(&own, format!("{record}\n{{\"a\":\"x\"}}\n"));
             assert_eq!((outcome.column(0), outcome.batch.rejects.len()), (vec![Some("x")], 1));
             assert_eq!(outcome.rules(), [Rule::InvalidJson], "{}", &record[..20]);
@@ -137,7 +139,9 @@ fn bombs_are_stopped_and_told() {
     let blanks = vec![b'\n'; 32 << 20];
     let members = gzip(&vec![b'\n'; 1 << 20]).repeat(32);
     let frames = zstd(&vec![b'\n'; 1 << 20]).repeat(32);
-    for (name, bomb) in [("gzip", gzip(&blanks)), ("zstd", zstd(&blanks)), ("members", members), ("frames", frames)] {
+    for (name, bomb) in
+        [("gzip", gzip(&blanks)), ("zstd", zstd(&blanks)), ("members", members), ("frames", frames)]
+    {
         let outcome = ingest(&own, "a", &bomb, &[4096], limits);
         assert_eq!(outcome.broken(), Some(Rule::DecompressionLimit), "{name}");
         assert_eq!(outcome.batch.read, 0);
@@ -160,11 +164,19 @@ fn packed_streams_with_something_wrong_behind_give_what_came_before() {
     let mut wrong_zstd = encoder.finish().unwrap();
     *wrong_zstd.last_mut().unwrap() ^= 1;
     for (name, bytes, rules) in [
-        ("gzip and zeros", [gzip(good), vec![0; 512]].concat(), vec![Rule::CorruptCompression, Rule::Truncated]),
-        ("gzip and text", [gzip(good), b"tail that is no member".to_vec()].concat(), vec![Rule::CorruptCompression]),
+        (
+            "gzip and zeros",
+            [gzip(good), vec![0; 512]].concat(),
+            vec![Rule::CorruptCompression, Rule::Truncated],
+        ),
+        (
+            "gzip and text",
+            [gzip(good), b"tail that is no member".to_vec()].concat(),
+            vec![Rule::CorruptCompression],
+        ),
         ("wrong sum", wrong_sum, vec![Rule::CorruptCompression, Rule::Truncated]),
         ("wrong zstd sum", wrong_zstd, vec![Rule::CorruptCompression, Rule::Truncated]),
-        ("gzip in two", [gzip(good), gzip(good)[..12].to_vec()].concat(), vec![Rule::Truncated]),
+        ("gzip in two", [gzip(good), gzip(good)[..10].to_vec()].concat(), vec![Rule::Truncated]),
     ] {
         let outcome = whole(&own, &bytes);
         assert!(outcome.broken().is_some_and(|rule| rules.contains(&rule)), "{name}: {:?}", outcome.ended);

@@ -78,7 +78,8 @@ impl Outcome {
     /// Line, column and rule of every broken rule.
     pub fn told(&self) -> Vec<(Option<u64>, Option<&str>, Rule)> {
         let all = self.batch.rejects.iter();
-        all.flat_map(|own| own.violations.iter().map(|it| (own.line, it.column.as_deref(), it.rule))).collect()
+        all.flat_map(|own| own.violations.iter().map(|it| (own.line, it.column.as_deref(), it.rule)))
+            .collect()
     }
 
     pub fn rules(&self) -> Vec<Rule> {

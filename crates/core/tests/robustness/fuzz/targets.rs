@@ -33,11 +33,14 @@ const JSON_SETS: [&str; 6] = ["json", "keyed", "lines", "array", "formatted", "a
 const CSV_SETS: [&str; 7] =
     ["csv", "csv strict", "csv formatted", "csv semicolons", "csv lines", "csv bare", "any tsv"];
 
-pub const JSON: Target = Target { name: "json", seeds: || of(&JSON_SETS), run: |bytes| through(&JSON_SETS, bytes) };
-pub const CSV: Target = Target { name: "csv", seeds: || of(&CSV_SETS), run: |bytes| through(&CSV_SETS, bytes) };
+pub const JSON: Target =
+    Target { name: "json", seeds: || of(&JSON_SETS), run: |bytes| through(&JSON_SETS, bytes) };
+pub const CSV: Target =
+    Target { name: "csv", seeds: || of(&CSV_SETS), run: |bytes| through(&CSV_SETS, bytes) };
 pub const PACKED: Target = Target { name: "packed", seeds: packed, run: |bytes| through(&["json"], bytes) };
 #[cfg(feature = "avro")]
-pub const AVRO: Target = Target { name: "avro", seeds: || of(&["avro"]), run: |bytes| through(&["avro"], bytes) };
+pub const AVRO: Target =
+    Target { name: "avro", seeds: || of(&["avro"]), run: |bytes| through(&["avro"], bytes) };
 #[cfg(feature = "parquet")]
 pub const PARQUET: Target =
     Target { name: "parquet", seeds: || of(&["parquet"]), run: |bytes| through(&["parquet"], bytes) };
@@ -64,14 +67,20 @@ fn packed() -> Vec<Vec<u8>> {
 
 /// The bytes as an object of each dataset.
 fn through(names: &[&str], bytes: &[u8]) -> u64 {
-    let limits = Limits { max_ratio: 50, free_bytes: 256 << 10, max_block_bytes: 64 << 10, ..Limits::default() };
-    told(names.iter().map(|name| {
-        let own = datasets::named(name);
-        let outcome = ingest(&own.checker, own.key, bytes, &[4096, 1, 61], limits);
-        hold_all(&own.checker, &outcome);
-        rejects_can_be_shown(&outcome, own.checker.contract());
-        shape(&outcome)
-    }).collect::<Vec<_>>())
+    let limits =
+        Limits { max_ratio: 50, free_bytes: 256 << 10, max_block_bytes: 64 << 10, ..Limits::default() };
+    told(
+        names
+            .iter()
+            .map(|name| {
+                let own = datasets::named(name);
+                let outcome = ingest(&own.checker, own.key, bytes, &[4096, 1, 61], limits);
+                hold_all(&own.checker, &outcome);
+                rejects_can_be_shown(&outcome, own.checker.contract());
+                shape(&outcome)
+            })
+            .collect::<Vec<_>>(),
+    )
 }
 
 fn rejects_can_be_shown(outcome: &Outcome, contract: &Contract) {
@@ -89,24 +98,44 @@ fn rejects_can_be_shown(outcome: &Outcome, contract: &Contract) {
 
 /// What tells two outcomes apart: the rules, by column, and about how many rows there are.
 fn shape(outcome: &Outcome) -> u64 {
-    let mut rules: Vec<_> = outcome.told().into_iter().map(|(_, column, rule)| (column.map(str::to_owned), rule)).collect();
+    let mut rules: Vec<_> =
+        outcome.told().into_iter().map(|(_, column, rule)| (column.map(str::to_owned), rule)).collect();
     rules.sort();
     rules.dedup();
     let reason = outcome.ended.as_ref().err().map(|broken| &broken.reason);
-    told((rules, reason, outcome.batch.rows.len().min(4), outcome.batch.extra_fields.min(2), outcome.batch.warnings.total().min(2)))
+    told((
+        rules,
+        reason,
+        outcome.batch.rows.len().min(4),
+        outcome.batch.extra_fields.min(2),
+        outcome.batch.warnings.total().min(2),
+    ))
 }
 
 fn contracts() -> Vec<Vec<u8>> {
     let mut all = vec![include_bytes!("../../../../../infra/contracts/transactions.odcs.yaml").to_vec()];
     for columns in [
-        &["name: a, physicalType: 'numeric(5,2)', logicalTypeOptions: {minimum: 1, maximum: 2.5, multipleOf: 0.5}"][..],
-        &["name: a, physicalType: date, partitioned: true, partitionKeyPosition: 1, logicalTypeOptions: {format: MMM dd yyyy}"],
-        &["name: a, physicalType: varchar(9), logicalTypeOptions: {pattern: '^(a|b)+$', minLength: 1, format: uuid}"],
-        &["name: a, physicalType: integer, unique: true", "name: b, physicalType: char(2), transformLogic: 'a > 1 ? \"x\" : \"y\"'"],
-        &["name: a, physicalType: super, quality: [{metric: invalidValues, mustBe: 0, arguments: {validValues: [x]}}]"],
+        &[
+            "name: a, physicalType: 'numeric(5,2)', logicalTypeOptions: {minimum: 1, maximum: 2.5, multipleOf: 0.5}",
+        ][..],
+        &[
+            "name: a, physicalType: date, partitioned: true, partitionKeyPosition: 1, logicalTypeOptions: {format: MMM dd yyyy}",
+        ],
+        &[
+            "name: a, physicalType: varchar(9), logicalTypeOptions: {pattern: '^(a|b)+$', minLength: 1, format: uuid}",
+        ],
+        &[
+            "name: a, physicalType: integer, unique: true",
+            "name: b, physicalType: char(2), transformLogic: 'a > 1 ? \"x\" : \"y\"'",
+        ],
+        &[
+            "name: a, physicalType: super, quality: [{metric: invalidValues, mustBe: 0, arguments: {validValues: [x]}}]",
+        ],
     ] {
         let server = ", format: csv, customProperties: [{property: penstock.header, value: none}]";
-        all.push(contract_text(server, "{property: penstock.extraColumns, value: reject}", columns).into_bytes());
+        all.push(
+            contract_text(server, "{property: penstock.extraColumns, value: reject}", columns).into_bytes(),
+        );
     }
     all
 }
@@ -115,7 +144,8 @@ fn contracts() -> Vec<Vec<u8>> {
 fn contract(bytes: &[u8]) -> u64 {
     let Ok(text) = std::str::from_utf8(bytes) else { return 0 };
     // Patterns of many repetitions are refused by the regex crate's own limit, slowly.
-    let refused = |error: String| told((1, error.chars().filter(|c| !c.is_ascii_digit()).take(60).collect::<String>()));
+    let refused =
+        |error: String| told((1, error.chars().filter(|c| !c.is_ascii_digit()).take(60).collect::<String>()));
     let contract = match Contract::parse(text) {
         Ok(contract) => contract,
         Err(error) => return refused(error.to_string()),
@@ -125,9 +155,11 @@ fn contract(bytes: &[u8]) -> u64 {
         Err(error) => refused(error.to_string()),
         Ok(checker) => {
             let checker = Arc::new(checker);
-            let takes_text = checker.contract().s3.as_ref().is_some_and(|s3| {
-                !matches!(s3.format, Some(penstock_core::contract::Format::Binary))
-            });
+            let takes_text = checker
+                .contract()
+                .s3
+                .as_ref()
+                .is_some_and(|s3| !matches!(s3.format, Some(penstock_core::contract::Format::Binary)));
             let shapes = [r#"{"a":1}"#, r#"{"a":"x","b":"Jan 02 2026"}"#, "1,2\n"].map(|record| {
                 if !takes_text || cfg!(not(all(feature = "avro", feature = "parquet"))) {
                     return 0;
@@ -143,10 +175,17 @@ fn contract(bytes: &[u8]) -> u64 {
 
 fn time_formats() -> Vec<Vec<u8>> {
     [
-        "date\ndd/MM/yyyy\n31/12/2025", "date\nMMM dd yyyy\nJan 02 2026", "timestamp\nyyyy-MM-dd HH:mm:ss[.SSS]\n2026-01-02 03:04:05.678",
-        "timestamptz\nEEE, d MMM yyyy HH:mm:ss Z\nFri, 2 Jan 2026 03:04:05 +0100", "time\nhh:mm a\n11:30 PM", "timestamptz\nepoch_millis\n1767322800123",
-        "timestamp\nepoch_seconds\n1.7673228e9", "date\nD/uuuu\n366/2024", "timestamptz\nyyyy-MM-dd'T'HH:mm:ssXXX\n2026-01-02T03:04:05+02:00",
-        "timestamp\nyyyyMMddHHmmssSSSSSS\n20260102030405000001", "timestamp\nd MMMM yy, H.mm\n2 january 26, 3.04",
+        "date\ndd/MM/yyyy\n31/12/2025",
+        "date\nMMM dd yyyy\nJan 02 2026",
+        "timestamp\nyyyy-MM-dd HH:mm:ss[.SSS]\n2026-01-02 03:04:05.678",
+        "timestamptz\nEEE, d MMM yyyy HH:mm:ss Z\nFri, 2 Jan 2026 03:04:05 +0100",
+        "time\nhh:mm a\n11:30 PM",
+        "timestamptz\nepoch_millis\n1767322800123",
+        "timestamp\nepoch_seconds\n1.7673228e9",
+        "date\nD/uuuu\n366/2024",
+        "timestamptz\nyyyy-MM-dd'T'HH:mm:ssXXX\n2026-01-02T03:04:05+02:00",
+        "timestamp\nyyyyMMddHHmmssSSSSSS\n20260102030405000001",
+        "timestamp\nd MMMM yy, H.mm\n2 january 26, 3.04",
     ]
     .map(|text| text.as_bytes().to_vec())
     .into()
@@ -171,8 +210,13 @@ fn time_format(bytes: &[u8]) -> u64 {
 }
 
 fn aggregated() -> Vec<Vec<u8>> {
-    let record = |partition_key, explicit_hash_key, data| UserRecord { partition_key, explicit_hash_key, data };
-    let all = [record("a", None, &b"{\"id\":1}"[..]), record("b", Some("17"), b"{\"id\":2}"), record("a", Some("17"), b"")];
+    let record =
+        |partition_key, explicit_hash_key, data| UserRecord { partition_key, explicit_hash_key, data };
+    let all = [
+        record("a", None, &b"{\"id\":1}"[..]),
+        record("b", Some("17"), b"{\"id\":2}"),
+        record("a", Some("17"), b""),
+    ];
     let whole = kpl::encode(all);
     // Under fuzzing the digest never fits: the message alone is what is changed.
     vec![kpl::message(&whole).unwrap().to_vec(), kpl::message(&kpl::encode([])).unwrap().to_vec(), whole]
@@ -180,9 +224,9 @@ fn aggregated() -> Vec<Vec<u8>> {
 
 /// What can be read is the same when written and read again.
 fn aggregate(bytes: &[u8]) -> u64 {
-    drop(kpl::message(bytes));
+    let is_whole = kpl::message(bytes).is_some();
     match kpl::decode(bytes) {
-        Err(error) => told(error.to_string()),
+        Err(error) => told((is_whole, error.to_string())),
         Ok(records) => {
             let again = kpl::encode(records.iter().copied());
             let message = kpl::message(&again).expect("its own digest fits");
@@ -206,7 +250,12 @@ fn stamped_rows() -> Vec<Vec<u8>> {
         }
     }
     let rows = all.iter().map(|row| String::from_utf8(row.clone()).unwrap()).collect::<Vec<_>>().join(",");
-    all.push(format!(r#"{{"penstock":1,"dataset":"t","contract_version":"1","source":"s3://b/k","rows":[{rows}]}}"#).into_bytes());
+    all.push(
+        format!(
+            r#"{{"penstock":1,"dataset":"t","contract_version":"1","source":"s3://b/k","rows":[{rows}]}}"#
+        )
+        .into_bytes(),
+    );
     all.push(include_bytes!("../../../../../events/s3-put.json").to_vec());
     all
 }
@@ -221,9 +270,8 @@ fn stamped(bytes: &[u8]) -> u64 {
         let mut outcome = Outcome { batch: Default::default(), ended: Ok(()) };
         let read = checker.check_stamped(&mut Session::default(), bytes, &mut outcome.batch.rows);
         hold_stamped(checker, &outcome.batch.rows);
-        read.map(|own| own.extra_fields.min(2)).map_err(|broken| {
-            broken.into_iter().map(|own| (own.rule, own.column)).collect::<Vec<_>>()
-        })
+        read.map(|own| own.extra_fields.min(2))
+            .map_err(|broken| broken.into_iter().map(|own| (own.rule, own.column)).collect::<Vec<_>>())
     });
     told((message, events, dataset_of(bytes).is_some(), rows))
 }
