@@ -160,6 +160,8 @@ proptest! {
         let wanted = decimal(digits, scale);
         let exponent = -(scale as i32) - shift;
         let moved = match shift {
+            // JSON's numbers begin with one zero at most.
+            _ if digits == 0 => "0".to_owned(),
             0.. => format!("{digits}{}", "0".repeat(shift as usize)),
             _ => decimal(digits, shift.unsigned_abs() as usize),
         };
