@@ -54,8 +54,11 @@ pub fn run(args: &TryArgs, out: &mut dyn Write, err: &mut dyn Write) -> Result<E
     Ok(if all_right { Exit::Ok } else { Exit::Refused })
 }
 
-/// Not part of the report: it differs from run to run.
+/// Not part of the report: it differs from run to run, and of a small file it tells nothing.
 fn tell_time(account: &Account, err: &mut dyn Write) {
+    if account.bytes < progress::MIN_BYTES {
+        return;
+    }
     let (bytes, time) = (progress::size(account.bytes), account.time.as_secs_f64());
     let speed = progress::speed(account.bytes, account.time);
     writeln!(err, "{}: {bytes} in {time:.2} s, {speed}", printable(&account.source)).ok();

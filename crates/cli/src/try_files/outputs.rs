@@ -39,7 +39,7 @@ struct Output {
 #[derive(Debug)]
 enum Sink {
     Plain(BufWriter<NamedTempFile>),
-    Gzip(GzEncoder<BufWriter<NamedTempFile>>),
+    Gzip(Box<GzEncoder<BufWriter<NamedTempFile>>>),
 }
 
 impl Outputs {
@@ -106,7 +106,7 @@ impl Output {
         let plain = BufWriter::with_capacity(256 << 10, temporary);
         let is_gzip = target.extension().is_some_and(|own| own.eq_ignore_ascii_case("gz"));
         let sink = match is_gzip {
-            true => Sink::Gzip(GzEncoder::new(plain, Compression::fast())),
+            true => Sink::Gzip(Box::new(GzEncoder::new(plain, Compression::fast()))),
             false => Sink::Plain(plain),
         };
         Ok(Self { what, name, target, sink, lines: 0 })

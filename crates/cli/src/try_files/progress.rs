@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 /// Files below this are read before a person could look.
-const MIN_BYTES: u64 = 1 << 20;
+pub const MIN_BYTES: u64 = 1 << 20;
 const EVERY: Duration = Duration::from_millis(100);
 const WIDTH: u64 = 24;
 /// Back to the line's beginning, and empty to its end.

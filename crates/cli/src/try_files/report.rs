@@ -14,8 +14,8 @@ use crate::table::{Align, Table};
 
 const RECORD_WIDTH: usize = 72;
 const REASON_WIDTH: usize = 120;
-/// Width of a sample's value.
-const VALUE_WIDTH: usize = 26;
+/// Width of a sample's value: that of a timestamp with its offset.
+const VALUE_WIDTH: usize = 32;
 
 /// Prints all that is known of one file.
 pub fn print(account: &Account, contract: &Contract, out: &mut dyn Write) -> std::io::Result<()> {
@@ -89,6 +89,11 @@ fn faults(account: &Account, contract: &Contract, out: &mut dyn Write) -> std::i
             "error: {rejected} of {read} rejected, the contract allows a fraction of {max_fraction}"
         )?;
     }
+    let format = contract.s3.as_ref().and_then(|s3| s3.format).filter(|_| account.accepted() == 0);
+    if let (Some(format), 1..) = (format, account.read) {
+        let format = format!("{format:?}").to_lowercase();
+        writeln!(out, "note: no record fits; the contract says that its files are {format}")?;
+    }
     let beyond = account.repeats.map_or(0, |repeats| repeats.beyond);
     if beyond > 0 {
         writeln!(out, "note: the last {beyond} rows were not looked at for duplicates and versions")?;
@@ -103,7 +108,7 @@ fn rejects(account: &Account, out: &mut dyn Write) -> std::io::Result<()> {
     }
     let (left, right) = (Align::Left, Align::Right);
     let heads =
-        [("rejects", right), ("rule", left), ("column", left), ("first line", right), ("position", right)];
+        [("records", right), ("rule", left), ("column", left), ("first line", right), ("position", right)];
     let mut table = Table::new(heads.into_iter().chain([("reason", left), ("record", left)]));
     for (rule, column, group) in groups {
         let number = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
@@ -160,18 +165,15 @@ fn value(sample: &Sample, column: &str) -> String {
 
 /// The last line.
 pub fn summary(accounts: &[Account], contract: &Contract) -> String {
-    let (files, rejects) = (accounts.len(), accounts.iter().map(|account| account.rejected).sum());
+    let sum = |count: fn(&Account) -> u64| accounts.iter().map(count).sum::<u64>();
+    let (read, accepted) = (sum(|account| account.read), sum(Account::accepted));
     let incomplete = accounts.iter().filter(|account| !account.is_complete(contract)).count();
-    let rejects = match rejects {
+    let files = counted(accounts.len(), "file");
+    let faulty = match incomplete {
         0 => String::new(),
-        _ => format!(", {}", counted_u64(rejects, "reject")),
+        _ => format!("; wrong: {}", counted(incomplete, "file")),
     };
-    match incomplete {
-        0 => format!("{} tried: all can be loaded{rejects}", counted(files, "file")),
-        _ => {
-            format!("{} tried: {} ok, {incomplete} not{rejects}", counted(files, "file"), files - incomplete)
-        }
-    }
+    format!("{files} tried: {accepted} of {} can be loaded{faulty}", counted_u64(read, "record"))
 }
 
 /// All that is known of one file, for machines.

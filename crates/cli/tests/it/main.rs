@@ -15,3 +15,4 @@ mod rejects;
 mod sql;
 mod status;
 mod tables;
+mod try_files;
