@@ -140,6 +140,11 @@ bench: $(VENV)/bench/installed ## speed, memory and cold start beside peers [ARG
 	cargo build --release --locked -p firehose-transform -p penstock-bench
 	@$(or $(CARGO_TARGET_DIR),target)/release/penstock-bench $(ARGS)
 
+.PHONY: fuzz
+fuzz: ## fuzz every reader of foreign bytes: make fuzz [SECONDS=60] (for each target, from a new seed)
+	FUZZ_SECONDS=$(or $(SECONDS),60) cargo test -p penstock-core --features avro,parquet --profile ci --locked \
+	  --test robustness fuzz -- --show-output
+
 .PHONY: clean
 clean: ## remove what was built and installed
 	cargo clean

@@ -66,7 +66,7 @@ impl App {
         for record in batch.records() {
             transform.take(&record)?;
         }
-        let json = memory.answer.try_into_mut().map(|free| Vec::from(free)).unwrap_or_default();
+        let json = memory.answer.try_into_mut().map(Vec::from).unwrap_or_default();
         let (answer, accounts, transform) = transform.finish(MAX_ANSWER_BYTES, emptied(json));
         let mut metrics = Metrics::new(SERVICE, invocation);
         accounts.iter().for_each(|account| account.tell(&mut metrics));

@@ -68,7 +68,7 @@ enum State {
     Bracketed(Scan, Option<Fault>),
     /// The next record's line, to cut a malformed record before it.
     Malformed(Resync, Fault),
-    /// The same ends, of a record that was told already because it is over the limit: its bytes are dropped.
+    /// The same ends, of a record that was told already because it is over the limit.
     DropPlain,
     DropBracketed(Scan),
     DropMalformed(Resync),
@@ -117,7 +117,7 @@ impl JsonFramer {
     }
 
     /// Stream offset behind the last frame.
-    pub fn position(&self) -> u64 {
+    fn position(&self) -> u64 {
         self.offset + self.at as u64
     }
 
@@ -183,10 +183,7 @@ impl JsonFramer {
         }
         let behind = self.rest().get(len..)?;
         let blanks = behind.iter().take_while(|b| b.is_ascii_whitespace() && **b != b'\n').count();
-        let ends = match behind.get(blanks) {
-            Some(byte) => *byte == b'\n',
-            None => self.finished,
-        };
+        let ends = behind.get(blanks).map_or(self.finished, |byte| *byte == b'\n');
         // The blanks count, too.
         (ends && len + blanks <= self.max_record_bytes).then_some((len, len + blanks))
     }

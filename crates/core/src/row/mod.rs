@@ -2,7 +2,9 @@
 //! their columns. Knows nothing of files, queues or SQL.
 
 mod canon;
+mod cel_functions;
 mod cel_scope;
+mod compact;
 mod derive;
 pub(crate) mod fields;
 mod findings;

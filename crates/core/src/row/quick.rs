@@ -11,7 +11,7 @@ use std::cmp::Ordering;
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
 
 use super::rows::Draft;
-use super::{derive, number};
+use super::{cel_functions, number};
 use crate::contract::{Column, PhysicalType};
 
 /// Characters of a canonical date.
@@ -348,7 +348,7 @@ fn date<'a>(argument: &'a Quick, draft: &'a Draft<'_>) -> Option<Val<'a>> {
             Quick::Column(_, PhysicalType::Date | PhysicalType::Timestamp | PhysicalType::TimestampTz),
             Val::Text(Cow::Borrowed(text)),
         ) => Some(Val::Text(Cow::Borrowed(text.get(..DATE_LEN)?))),
-        (_, Val::Text(text)) => Some(Val::Text(Cow::Owned(derive::date(&text).ok()?))),
+        (_, Val::Text(text)) => Some(Val::Text(Cow::Owned(cel_functions::date(&text).ok()?))),
         _ => None,
     }
 }

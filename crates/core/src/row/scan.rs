@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::fields::{Fields, Value};
 
 /// Nesting over which a value is left to `strict`.
-const MAX_DEPTH: u32 = 100;
+pub(super) const MAX_DEPTH: u32 = 100;
 /// Fields without a slot that are compared with each other for keys that stand twice.
 const MAX_EXTRA: usize = 16;
 
@@ -97,7 +97,7 @@ pub(crate) struct Scanned {
 /// Reads the object at the front of `bytes` into `fields`; `None` if it is not plainly right or not all there.
 /// Whether the bytes are UTF-8 is not looked at.
 pub(crate) fn scan(bytes: &[u8], names: &Names, hint: &mut Hint, fields: &mut Fields) -> Option<Scanned> {
-    let mut scan = Scan { bytes, at: 0, is_one_line: true };
+    let mut scan = Scan::new(bytes);
     scan.record(names, hint, fields)?;
     Some(Scanned { len: scan.at, is_one_line: scan.is_one_line })
 }
@@ -179,32 +179,36 @@ struct Extra {
 }
 
 /// A place in JSON text. Every method answers `None` where the text is not plainly right.
-struct Scan<'a> {
+pub(super) struct Scan<'a> {
     bytes: &'a [u8],
-    at: usize,
+    pub at: usize,
     is_one_line: bool,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0, is_one_line: true }
+    }
+
     fn rest(&self) -> &[u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    fn peek(&self) -> Option<u8> {
+    pub fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
-    fn next(&mut self) -> Option<u8> {
+    pub fn next(&mut self) -> Option<u8> {
         let byte = self.peek()?;
         self.at += 1;
         Some(byte)
     }
 
-    fn expect(&mut self, byte: u8) -> Option<()> {
+    pub fn expect(&mut self, byte: u8) -> Option<()> {
         (self.next()? == byte).then_some(())
     }
 
-    fn blanks(&mut self) {
+    pub fn blanks(&mut self) {
         while let Some(byte @ (b' ' | b'\t' | b'\n' | b'\r')) = self.peek() {
             self.is_one_line &= byte != b'\n';
             self.at += 1;
@@ -212,13 +216,13 @@ impl Scan<'_> {
     }
 
     /// A key without escapes: its bytes between the quotes.
-    fn key(&mut self) -> Option<(usize, usize)> {
+    pub fn key(&mut self) -> Option<(usize, usize)> {
         let (start, end, has_escapes) = self.string()?;
         (!has_escapes).then_some((start, end))
     }
 
     /// A string: where its text begins and ends, and whether it has escapes.
-    fn string(&mut self) -> Option<(usize, usize, bool)> {
+    pub fn string(&mut self) -> Option<(usize, usize, bool)> {
         self.expect(b'"')?;
         let start = self.at;
         let mut has_escapes = false;
@@ -249,12 +253,12 @@ impl Scan<'_> {
         }
     }
 
-    fn literal(&mut self, word: &[u8]) -> Option<()> {
+    pub fn literal(&mut self, word: &[u8]) -> Option<()> {
         self.rest().starts_with(word).then(|| self.at += word.len())
     }
 
     /// JSON's own grammar of numbers.
-    fn number(&mut self) -> Option<()> {
+    pub fn number(&mut self) -> Option<()> {
         if self.peek() == Some(b'-') {
             self.at += 1;
         }
@@ -375,129 +379,6 @@ pub(super) fn plain_len(bytes: &[u8]) -> Option<usize> {
     }
     let rest = bytes.get(at..)?;
     rest.iter().position(|byte| matches!(byte, b'"' | b'\\') || *byte < 0x20).map(|step| at + step)
-}
-
-/// Appends nested JSON without insignificant white space and with everything else untouched; `None`, with `out` as
-/// it was, where it is not plainly what Redshift takes: then `strict` decides.
-pub(crate) fn compact(nested: &str, out: &mut String) -> Option<()> {
-    let start = out.len();
-    let mut compact =
-        Compact { scan: Scan { bytes: nested.as_bytes(), at: 0, is_one_line: true }, nested, kept: 0, out };
-    let done = compact.value(0).filter(|()| compact.scan.at == nested.len());
-    match done {
-        Some(()) => {
-            compact.keep();
-            Some(())
-        }
-        None => {
-            out.truncate(start);
-            None
-        }
-    }
-}
-
-struct Compact<'a, 'o> {
-    scan: Scan<'a>,
-    nested: &'a str,
-    /// Up to where the text was appended already.
-    kept: usize,
-    out: &'o mut String,
-}
-
-/// Members of one object whose keys are compared with each other.
-const MAX_MEMBERS: usize = 24;
-
-impl Compact<'_, '_> {
-    /// Appends what was stepped over since the last blank.
-    fn keep(&mut self) {
-        self.out.push_str(self.nested.get(self.kept..self.scan.at).unwrap_or_default());
-        self.kept = self.scan.at;
-    }
-
-    fn blanks(&mut self) {
-        if let Some(b' ' | b'\t' | b'\n' | b'\r') = self.scan.peek() {
-            self.keep();
-            self.scan.blanks();
-            self.kept = self.scan.at;
-        }
-    }
-
-    fn value(&mut self, depth: u32) -> Option<()> {
-        match self.scan.peek()? {
-            b'"' => self.string().map(|_| ()),
-            b'{' if depth < MAX_DEPTH => self.object(depth),
-            b'[' if depth < MAX_DEPTH => self.array(depth),
-            b't' => self.scan.literal(b"true"),
-            b'f' => self.scan.literal(b"false"),
-            b'n' => self.scan.literal(b"null"),
-            b'{' | b'[' => None,
-            _ => self.number(),
-        }
-    }
-
-    /// Without an exponent and not long, so that no float is out of range.
-    fn number(&mut self) -> Option<()> {
-        let start = self.scan.at;
-        // A number that is the whole text ends with it.
-        let ended = self.scan.number().is_some() || self.scan.at == self.nested.len();
-        let digits = self.nested.get(start..self.scan.at)?;
-        let plain = digits.len() < 300 && digits.bytes().all(|byte| !matches!(byte, b'e' | b'E'));
-        (ended && plain && digits.ends_with(|c: char| c.is_ascii_digit())).then_some(())
-    }
-
-    /// Escapes by number may be NUL or half a character.
-    fn string(&mut self) -> Option<&str> {
-        let (start, end, has_escapes) = self.scan.string()?;
-        let text = self.nested.get(start..end)?;
-        (!has_escapes || !text.contains("\\u")).then_some(text)
-    }
-
-    fn array(&mut self, depth: u32) -> Option<()> {
-        self.scan.at += 1;
-        self.blanks();
-        if self.scan.peek()? == b']' {
-            self.scan.at += 1;
-            return Some(());
-        }
-        loop {
-            self.value(depth + 1)?;
-            self.blanks();
-            match self.scan.next()? {
-                b',' => self.blanks(),
-                b']' => return Some(()),
-                _ => return None,
-            }
-        }
-    }
-
-    fn object(&mut self, depth: u32) -> Option<()> {
-        self.scan.at += 1;
-        self.blanks();
-        if self.scan.peek()? == b'}' {
-            self.scan.at += 1;
-            return Some(());
-        }
-        let mut keys: [(usize, usize); MAX_MEMBERS] = [(0, 0); MAX_MEMBERS];
-        for count in 0..MAX_MEMBERS {
-            let (start, end) = self.scan.key()?;
-            let key = self.nested.get(start..end)?;
-            if keys.get(..count)?.iter().any(|(a, b)| self.nested.get(*a..*b) == Some(key)) {
-                return None;
-            }
-            *keys.get_mut(count)? = (start, end);
-            self.blanks();
-            self.scan.expect(b':')?;
-            self.blanks();
-            self.value(depth + 1)?;
-            self.blanks();
-            match self.scan.next()? {
-                b',' => self.blanks(),
-                b'}' => return Some(()),
-                _ => return None,
-            }
-        }
-        None
-    }
 }
 
 #[cfg(test)]

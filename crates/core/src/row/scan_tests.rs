@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::compact::compact;
 use super::super::strict::{compact_nested, read_fields};
 use super::*;
 

@@ -8,8 +8,9 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::compact::compact;
 use super::fields::{Fields, Value};
-use super::scan::{self, Names};
+use super::scan::Names;
 use crate::reject::{Rule, Violation};
 
 fn unescape(quoted: &str) -> Result<Cow<'_, str>, Violation> {
@@ -157,7 +158,7 @@ impl<'de> Visitor<'de> for KeySeed {
 /// Appends nested JSON with insignificant white space removed and everything else untouched, after checking what
 /// Redshift's JSON_PARSE would refuse or blur: duplicate keys, lone surrogates, NUL, nesting deeper than 128.
 pub(crate) fn compact_nested(nested: &str, out: &mut String) -> Result<(), (Rule, String)> {
-    if scan::compact(nested, out).is_some() {
+    if compact(nested, out).is_some() {
         return Ok(());
     }
     let mut fault = None;

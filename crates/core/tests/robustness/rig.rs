@@ -18,7 +18,7 @@ pub struct Outcome {
 
 pub fn origin(key: &str) -> Origin {
     let object_id = ident::stable_id(["an object"]);
-    Origin { source: format!("s3://b/t/{key}"), object_id, source_ms: 1_767_322_800_000 }
+    Origin::new(format!("s3://b/t/{key}"), object_id, 1_767_322_800_000)
 }
 
 /// Bytes cut into pieces whose lengths come round and round; none of them is empty.
