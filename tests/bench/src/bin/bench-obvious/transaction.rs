@@ -177,15 +177,19 @@ type Tags = (HashMap<&'static str, [u8; 3]>, [u8; 8]);
 fn tags() -> &'static Tags {
     static TAGS: OnceLock<Tags> = OnceLock::new();
     TAGS.get_or_init(|| {
-        let names =
-            SOURCES.map(|name| (name, blake3::hash(name.as_bytes()).as_bytes()[..3].try_into().unwrap()));
+        let names = SOURCES.map(|name| (name, tag(name)));
         let mut texts = String::new();
         for text in EXPRESSIONS.iter().flat_map(|(name, logic)| [name, logic]) {
             // Writing to a String cannot fail.
             let _infallible = write!(texts, "{}:{text}", text.len());
         }
-        (names.into(), blake3::hash(texts.as_bytes()).as_bytes()[..8].try_into().unwrap())
+        (names.into(), tag(&texts))
     })
+}
+
+/// The first bytes of a text's hash.
+fn tag<const N: usize>(text: &str) -> [u8; N] {
+    blake3::hash(text.as_bytes()).as_bytes().first_chunk().copied().unwrap_or([0; N])
 }
 
 fn push_leb128(mut number: usize, out: &mut Vec<u8>) {
