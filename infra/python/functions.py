@@ -40,6 +40,9 @@ FUNCTIONS = [
     LOADER,
     Function("s3-to-sqs-fifo", "S3ToSqsFifoRoleArn", memory_mb=512, timeout=300),
 ]
+# Built and watched; the stream that it is for is not deployed yet.
+TRANSFORM = Function("firehose-transform", "FirehoseTransformRoleArn", memory_mb=512, timeout=60)
+WATCHED = [*FUNCTIONS, TRANSFORM]
 
 
 class DeployError(Exception):
