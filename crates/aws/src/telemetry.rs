@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use lambda_runtime::tracing::Span;
 use serde_json::{Value, json};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -22,13 +23,16 @@ const MAX_METRICS: usize = 100;
 pub fn init(env: &dyn Fn(&str) -> Option<String>) {
     let asked = env("AWS_LAMBDA_LOG_LEVEL").or_else(|| env("LOG_LEVEL")).unwrap_or_default();
     let level = match asked.to_ascii_lowercase().as_str() {
-        level @ ("trace" | "debug" | "warn" | "error") => level.to_owned(),
-        _ => "info".to_owned(),
+        "trace" => Level::TRACE,
+        "debug" => Level::DEBUG,
+        "warn" => Level::WARN,
+        "error" => Level::ERROR,
+        _ => Level::INFO,
     };
     let ours =
         ["penstock_aws", "penstock_core", "firehose_transform", "s3_to_sqs_fifo", "sqs_fifo_to_redshift"];
-    let directives = ours.map(|name| format!("{name}={level}")).join(",");
-    let filter = EnvFilter::new(format!("warn,{directives}"));
+    // Not an EnvFilter, which compiles patterns first: a cold start would wait for them.
+    let filter = Targets::new().with_default(Level::WARN).with_targets(ours.map(|name| (name, level)));
     let mut json = json_subscriber::JsonLayer::stdout();
     json.with_timer("timestamp", tracing_subscriber::fmt::time::SystemTime);
     json.with_level("level");

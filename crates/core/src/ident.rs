@@ -97,10 +97,11 @@ pub fn record_id_of_position(object_id: &HexId, position: u64) -> HexId {
 
 /// What `_row_hash` is made of: BLAKE3 over
 ///
-/// 1. for a contract with derived columns the first 8 bytes of BLAKE3 over the length-prefixed warehouse names and
-///    expressions of those, in contract order: their values follow from the others;
+/// 1. for a contract with derived columns the first 8 bytes of BLAKE3 over the length-prefixed warehouse names, types
+///    and expressions of those, in ascending order of names: their values follow from the others;
 /// 2. the number of source columns that are not NULL;
-/// 3. for each of them, in ascending order of warehouse names, the first 3 bytes of BLAKE3 over its warehouse name, and the length of its
+/// 3. for each of them, in ascending order of warehouse names, the first 3 bytes of BLAKE3 over its warehouse name (8 where 3
+///    do not tell all names of the contract apart), and the length of its
 ///    canonical text in bytes;
 /// 4. these texts, one after another.
 ///
@@ -124,8 +125,8 @@ impl RowHash {
     }
 
     /// One column.
-    pub fn column(&mut self, tag: [u8; 3], text_len: usize) {
-        self.bytes.extend_from_slice(&tag);
+    pub fn column(&mut self, tag: &[u8], text_len: usize) {
+        self.bytes.extend_from_slice(tag);
         self.number(text_len);
     }
 

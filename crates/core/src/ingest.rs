@@ -118,7 +118,7 @@ impl Ingest {
                     framed = reader.push(plain, records);
                 }
             });
-            framed.and_then(|()| reader.finish(records))?;
+            framed.and_then(|()| reader.finish(records, unpacked.is_ok()))?;
         }
         let taken = reader.take(records, batch);
         match (taken, std::mem::replace(unpacked, Ok(()))) {

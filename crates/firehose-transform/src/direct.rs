@@ -109,12 +109,13 @@ async fn respond(client: Arc<Client>, request_id: String, answer: Bytes) -> Resu
         .uri(format!("/2018-06-01/runtime/invocation/{request_id}/response"))
         .body(Body::from(answer))?;
     let response = client.call(request).await?;
-    match response.status().is_success() {
-        true => Ok(()),
-        // Too late or too large: the service has told of it already, and the next invocation must not be lost.
-        false => {
-            tracing::error!(status = response.status().as_u16(), "the answer was not taken");
-            Ok(())
-        }
+    let status = response.status();
+    if status.is_server_error() {
+        return Err(format!("the runtime API answers {status}").into());
     }
+    if !status.is_success() {
+        // Too late or too large: the service has told of it already, and the next invocation must not be lost.
+        tracing::error!(status = status.as_u16(), "the answer was not taken");
+    }
+    Ok(())
 }

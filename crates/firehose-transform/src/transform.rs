@@ -30,7 +30,7 @@ pub struct Transform<'a> {
     batch: &'a Batch,
     lanes: Lanes<'a>,
     told: Vec<Told>,
-    seen: HashMap<(HexId, HexId), Seen>,
+    seen: HashMap<Identity, Seen>,
     unknown: Account,
 }
 
@@ -46,6 +46,9 @@ enum Told {
     Failed,
 }
 
+/// Dataset, identity and content of a row.
+type Identity = (usize, HexId, HexId);
+
 /// The row of an identity and content that counts so far.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
@@ -58,7 +61,7 @@ struct Seen {
 #[derive(Debug, Default)]
 pub struct Memory {
     told: Vec<Told>,
-    seen: HashMap<(HexId, HexId), Seen>,
+    seen: HashMap<Identity, Seen>,
     rows: Vec<Rows>,
 }
 
@@ -114,7 +117,7 @@ impl<'a> Transform<'a> {
         for row in rows.clone() {
             let Some(stamp) = self.lanes.get(lane, row).map(|row| row.stamp()) else { continue };
             let own = Seen { record, lane, row };
-            match self.seen.entry((stamp.record_id, stamp.row_hash)) {
+            match self.seen.entry((lane, stamp.record_id, stamp.row_hash)) {
                 Entry::Vacant(entry) => {
                     entry.insert(own);
                 }
@@ -144,24 +147,19 @@ impl<'a> Transform<'a> {
 
     /// The answer of at most so many bytes, and the accounts of all datasets. `json` is memory for it.
     pub fn finish(mut self, max_bytes: usize, json: String) -> (Answer, Vec<Account>, Memory) {
-        let batch = self.batch;
-        let mut answer = Answer::begin(batch.records().map(|record| record.id), max_bytes, json);
-        let (mut text, mut day) = (Text::default(), None);
-        for (record, told) in batch.records().zip(&self.told) {
-            let Told::Rows { lane, rows, needless } = told else {
-                answer.put(record.id, &Outcome::Failed(record.data));
-                continue;
-            };
+        let (mut answer, mut ends) = self.answer(max_bytes, json, Needless::Dropped);
+        if ends.contains(&End::OverBudget) && ends.contains(&End::Dropped) {
+            // The row that made another needless may be among those that did not fit.
+            (answer, ends) = self.answer(max_bytes, String::new(), Needless::Sent);
+        }
+        for (told, end) in self.told.iter().zip(ends) {
+            let Told::Rows { lane, rows, .. } = told else { continue };
             let Some(lane) = self.lanes.get_mut(*lane) else { continue };
-            if *needless == rows.len() {
-                answer.put(record.id, &Outcome::Dropped);
-                lane.account.dropped += 1;
-                continue;
-            }
-            text.write(lane, rows.clone(), batch.source(), arrival_day(&mut day, &record));
-            match answer.put(record.id, &Outcome::Ok { rows: &text.rows, keys: &text.keys }) {
-                Answered::Whole => lane.account.accept(rows.len()),
-                Answered::Minimal => lane.account.reject([Rule::ResponseBudget]),
+            match end {
+                End::Failed => {}
+                End::Sent => lane.account.accept(rows.len()),
+                End::Dropped => lane.account.dropped += 1,
+                End::OverBudget => lane.account.reject([Rule::ResponseBudget]),
             }
         }
         let Self { lanes, mut told, mut seen, unknown, .. } = self;
@@ -172,6 +170,50 @@ impl<'a> Transform<'a> {
         seen.clear();
         (answer, accounts, Memory { told, seen, ..memory })
     }
+
+    /// An answer, and what became of each record in it.
+    fn answer(&self, max_bytes: usize, json: String, needless_are: Needless) -> (Answer, Vec<End>) {
+        let batch = self.batch;
+        let mut answer = Answer::begin(batch.records().map(|record| record.id), max_bytes, json);
+        let (mut text, mut day) = (Text::default(), None);
+        let mut ends = Vec::with_capacity(self.told.len());
+        for (record, told) in batch.records().zip(&self.told) {
+            let (outcome, end) = match told {
+                Told::Rows { rows, needless, .. }
+                    if *needless == rows.len() && needless_are == Needless::Dropped =>
+                {
+                    (Outcome::Dropped, End::Dropped)
+                }
+                Told::Rows { lane, rows, .. } => {
+                    let day = arrival_day(&mut day, &record);
+                    text.write(self.lanes.lane(*lane), rows.clone(), batch.source(), day);
+                    (Outcome::Ok { rows: &text.rows, keys: &text.keys }, End::Sent)
+                }
+                Told::Failed => (Outcome::Failed(record.data), End::Failed),
+            };
+            ends.push(match (answer.put(record.id, &outcome), end) {
+                (Answered::Minimal, End::Sent) => End::OverBudget,
+                (_, end) => end,
+            });
+        }
+        (answer, ends)
+    }
+}
+
+/// What is done with a record all of whose rows others make needless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needless {
+    Dropped,
+    Sent,
+}
+
+/// How a record was answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Failed,
+    Sent,
+    Dropped,
+    OverBudget,
 }
 
 /// What one record is answered with.
@@ -182,9 +224,10 @@ struct Text {
 }
 
 impl Text {
-    fn write(&mut self, lane: &Lane, rows: Range<usize>, source: &str, day: &str) {
+    fn write(&mut self, lane: Option<&Lane>, rows: Range<usize>, source: &str, day: &str) {
         self.rows.clear();
         self.keys.clear();
+        let Some(lane) = lane else { return };
         if let Some(first) = lane.rows.get(rows.start) {
             lane.dataset.keys.write(&first, day, &mut self.keys);
         }

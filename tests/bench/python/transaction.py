@@ -16,12 +16,12 @@ ESCAPED = {code: f"%{code:02X}" for code in [*range(32), *b"\"#%'*/:=?\\{[]^\x7f
 # What stands for a source column's name in the row hash, and for the expressions of the derived columns.
 SOURCES = ["account_id", "amount", "booked_at", "channel", "currency", "merchant", "note", "status", "transaction_id"]
 NAME_TAGS = [(name, blake3(name.encode()).digest()[:3]) for name in SOURCES]
-EXPRESSIONS = {
-    "booked_date": "date(booked_at)",
-    "amount_minor": "minor(amount, 2)",
-    "is_refund": "status == 'refunded' || amount.startsWith('-')",
-}
-NETSTRS = "".join(f"{len(text)}:{text}" for pair in EXPRESSIONS.items() for text in pair)
+EXPRESSIONS = [
+    ("amount_minor", "bigint", "minor(amount, 2)"),
+    ("booked_date", "date", "date(booked_at)"),
+    ("is_refund", "boolean", "status == 'refunded' || amount.startsWith('-')"),
+]
+NETSTRS = "".join(f"{len(text)}:{text}" for derived in EXPRESSIONS for text in derived)
 DERIVATIONS = blake3(NETSTRS.encode()).digest()[:8]
 NUMBERS = [bytes((number,)) for number in range(256)]
 AMOUNT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)

@@ -22,6 +22,7 @@ pub(super) enum Fault {
     Unclosed,
     BehindQuote,
     FieldCount,
+    CutOff,
 }
 
 impl Fault {
@@ -30,6 +31,7 @@ impl Fault {
             Self::TooLarge => (Rule::RecordTooLarge, "the record is longer than the limit"),
             Self::Unclosed => (Rule::InvalidCsv, "a quoted field is not closed"),
             Self::BehindQuote => (Rule::InvalidCsv, "text stands behind a closing quote"),
+            Self::CutOff => (Rule::Truncated, "the object breaks off in this record"),
             Self::FieldCount => (Rule::FieldCount, "the record has another number of fields than expected"),
         }
     }
@@ -89,6 +91,8 @@ pub(crate) struct CsvReader {
     /// Line of `buffer[at]`.
     line: u64,
     finished: bool,
+    /// Whether what is there is not all of the object.
+    broke_off: bool,
     state: State,
     /// A record of many lines had no end up to this stream offset. So a scan that is within quotes at a line break
     /// before it has none either: that one was too, and two scans that stand alike go on alike. Keeps lines of
@@ -142,6 +146,7 @@ impl CsvReader {
             offset: 0,
             line: 1,
             finished: false,
+            broke_off: false,
             state: State::Start,
             unclosed_until: 0,
             unclosed_mode: Mode::Quoted,
@@ -166,6 +171,11 @@ impl CsvReader {
             self.buffer.push(b'\n');
         }
         self.finished = true;
+    }
+
+    /// No more bytes come, although the object has more: what is left without a line break is no record.
+    pub fn break_off(&mut self) {
+        (self.finished, self.broke_off) = (true, true);
     }
 
     /// Stream offset behind the last record.
@@ -274,6 +284,11 @@ impl CsvReader {
                 }
                 let (len, whole) = (record.len(), end + 1);
                 let told = told.unwrap_or_else(|| self.tell(self.window(), fields).1);
+                if told.fault == Some(Fault::BehindQuote) && told.breaks > 1 {
+                    // Its quote opened by mistake and closed in another record: that record's lines are their own.
+                    // No later line can be open for so long again: until there, quotes stand in pairs.
+                    return self.first_line(Fault::BehindQuote);
+                }
                 Some(Framed { len, whole, told, goes_on: false })
             }
             Found::More(mode) => {
@@ -308,19 +323,28 @@ impl CsvReader {
     /// A record without an end up to the limit, or up to the end of the stream: if it has lines, only its first one
     /// is told.
     fn unended(&mut self, mode: Mode, scanned: usize) -> Framed {
-        let window = self.window();
-        match memchr(b'\n', window) {
-            // Its first line ends within quotes. What they should have held is read line by line.
-            Some(line) if line <= self.max_record_bytes => {
-                let first = window.get(..line).unwrap_or_default();
-                let len = first.strip_suffix(b"\r").unwrap_or(first).len();
-                self.unclosed_until = self.position() + scanned as u64;
-                self.unclosed_mode = mode;
-                let told = Told { fault: Some(Fault::Unclosed), count: 0, breaks: 1 };
-                Framed { len, whole: line + 1, told, goes_on: false }
-            }
-            _ => self.too_large(),
+        if let Some(framed) = self.first_line(Fault::Unclosed) {
+            // What its quotes should have held is read line by line.
+            self.unclosed_until = self.position() + scanned as u64;
+            self.unclosed_mode = mode;
+            return framed;
         }
+        let whole = self.rest().len();
+        if self.broke_off && whole <= self.max_record_bytes {
+            let told = Told { fault: Some(Fault::CutOff), count: 0, breaks: 0 };
+            return Framed { len: whole, whole, told, goes_on: false };
+        }
+        self.too_large()
+    }
+
+    /// The first line of a record that has more.
+    fn first_line(&self, fault: Fault) -> Option<Framed> {
+        let window = self.window();
+        let line = memchr(b'\n', window).filter(|line| *line <= self.max_record_bytes)?;
+        let first = window.get(..line).unwrap_or_default();
+        let len = first.strip_suffix(b"\r").unwrap_or(first).len();
+        let told = Told { fault: Some(fault), count: 0, breaks: 1 };
+        Some(Framed { len, whole: line + 1, told, goes_on: false })
     }
 
     fn too_large(&self) -> Framed {

@@ -53,19 +53,23 @@ impl Targets {
                 }
             }
         }
-        check(columns, &seen)?;
+        // A line break within a quoted name has its LF.
+        let bare_cr = |pair: &[u8]| matches!(pair, [b'\r', next] if *next != b'\n');
+        check(columns, &seen, record.windows(2).any(bare_cr))?;
         Ok(Self(targets))
     }
 }
 
-fn check(columns: &CsvColumns, seen: &[u64]) -> Result<(), Broken> {
+fn check(columns: &CsvColumns, seen: &[u64], has_bare_cr: bool) -> Result<(), Broken> {
     let named = |takes: &dyn Fn(usize, u64) -> bool| -> Vec<&str> {
         let all = columns.names.iter().zip(seen).enumerate();
         all.filter(|(i, (_, times))| takes(*i, **times)).map(|(_, (name, _))| name.as_str()).collect()
     };
     let twice = named(&|_, times| times > 1);
     let missing = named(&|i, times| times == 0 && columns.required.get(i).copied().unwrap_or(false));
-    let reason = if seen.iter().all(|times| *times == 0) {
+    let reason = if has_bare_cr {
+        "its lines end with CR alone: write them with LF or CRLF".to_owned()
+    } else if seen.iter().all(|times| *times == 0) {
         format!("the header names no column of the contract, such as {}", listed(&named(&|_, _| true)))
     } else if !missing.is_empty() {
         format!("the header lacks {}", listed(&missing))

@@ -142,7 +142,7 @@ fn one_bad_record_costs_no_other() {
         ("a,b\n1\n1,2\n1,2,3\n", vec![bad(4, 2, &count(1)), good(6, 3, &["1", "2"]), bad(10, 4, &count(3))]),
         ("a,b\n\"x\" y,2\n1,2\n", vec![bad(4, 2, behind), good(12, 3, &["1", "2"])]),
         ("a,b\n\"x\"\r,2\n1,2\n", vec![bad(4, 2, behind), good(11, 3, &["1", "2"])]),
-        ("a,b\n\"x,2\n1,2\n3,\"4\n", vec![bad(4, 2, behind)]),
+        ("a,b\n\"x,2\n1,2\n3,\"4\n", vec![bad(4, 2, behind), good(9, 3, &["1", "2"]), bad(13, 4, unclosed)]),
         (
             "a,b\n1,\"2\n3,4\n5,6",
             vec![bad(4, 2, unclosed), good(9, 3, &["3", "4"]), good(13, 4, &["5", "6"])],
@@ -312,66 +312,45 @@ proptest! {
     }
 }
 
-/// `cargo test -p penstock-core --release csv_speed -- --ignored --nocapture`
 #[test]
-#[ignore = "prints a measurement"]
-fn csv_speed_against_csv_core() {
-    let line = |i: u64| {
-        format!(
-            "t-{i:08},DE{:020},{}.{:02},EUR,2026-01-02T23:30:{:02}Z,booked,\"note, {i}\"\n",
-            i * 7919,
-            i % 9999,
-            i % 100,
-            i % 60
-        )
-    };
-    let plain = |i: u64| {
-        format!(
-            "t-{i:08},DE{:020},{}.{:02},EUR,2026-01-02T23:30:{:02}Z,booked,note {i}\n",
-            i * 7919,
-            i % 9999,
-            i % 100,
-            i % 60
-        )
-    };
-    for (name, text) in [
-        ("plain", (0..400_000).map(plain).collect::<String>()),
-        ("quoted", (0..400_000).map(line).collect::<String>()),
-    ] {
-        let text = format!("a,b,c,d,e,f,g\n{text}").into_bytes();
-        let names = columns(&["a", "b", "c", "d", "e", "f", "g"]);
-        for _ in 0..3 {
-            let start = std::time::Instant::now();
-            let mut reader = CsvReader::new(&options(), names.clone(), Limits::default());
-            let (mut fields, mut records) = (Fields::default(), 0u64);
-            for piece in text.chunks(64 << 10) {
-                reader.push(piece);
-                while let Some(record) = reader.next_record(&mut fields).unwrap() {
-                    records += u64::from(record.frame.fault.is_none());
-                }
-            }
-            let own = start.elapsed();
-            let start = std::time::Instant::now();
-            let mut core = csv_core::Reader::new();
-            let (mut input, mut out, mut ends, mut count) = (&text[..], [0u8; 4096], [0usize; 64], 0u64);
-            loop {
-                let (result, read, _, _) = core.read_record(input, &mut out, &mut ends);
-                input = &input[read..];
-                match result {
-                    csv_core::ReadRecordResult::Record => count += 1,
-                    csv_core::ReadRecordResult::End => break,
-                    _ => {}
-                }
-            }
-            let bare = start.elapsed();
-            assert_eq!(records + 1, count);
-            let rate = |time: std::time::Duration| text.len() as f64 / time.as_secs_f64() / 1e6;
-            println!(
-                "{name}: own {:.0} MB/s, csv-core {:.0} MB/s, {:.2} x",
-                rate(own),
-                rate(bare),
-                rate(own) / rate(bare)
-            );
+fn a_stray_quote_that_another_one_closes_far_away_costs_its_own_line_only() {
+    let mut text = String::from("a,b\n1,x\n2,\"stray\n");
+    text.extend((0..1_000).map(|i| format!("{i},y\n")));
+    text.push_str("3,\"z\n4,w\n");
+    let mut reader = CsvReader::new(&options(), columns(&["a", "b"]), Limits::default());
+    reader.push(text.as_bytes());
+    reader.finish();
+    let (mut fields, mut good, mut bad) = (Fields::default(), 0, Vec::new());
+    while let Some(framed) = reader.next_record(&mut fields).unwrap() {
+        match framed.frame.fault {
+            None => good += 1,
+            Some(_) => bad.push((framed.frame.line, framed.frame.bytes.to_vec())),
         }
     }
+    assert_eq!(good, 1_002);
+    assert_eq!(bad, [(3, b"2,\"stray".to_vec()), (1_004, b"3,\"z".to_vec())]);
+}
+
+#[test]
+fn the_last_record_of_an_object_that_breaks_off_is_none() {
+    let mut reader = CsvReader::new(&options(), columns(&["a", "b"]), Limits::default());
+    reader.push(b"a,b\n1,12345.00\n2,1234");
+    reader.break_off();
+    let mut fields = Fields::default();
+    assert_eq!(reader.next_record(&mut fields).unwrap().unwrap().frame.fault, None);
+    let cut = reader.next_record(&mut fields).unwrap().unwrap();
+    assert_eq!(
+        (cut.frame.fault.map(|(rule, _)| rule), cut.frame.bytes),
+        (Some(Rule::Truncated), &b"2,1234"[..])
+    );
+    assert!(reader.next_record(&mut fields).unwrap().is_none());
+}
+
+#[test]
+fn lines_that_end_with_cr_alone_are_told() {
+    let mut reader = CsvReader::new(&options(), columns(&["a", "b"]), Limits::default());
+    reader.push(b"a,b\r1,2\r3,4\r");
+    reader.finish();
+    let broken = reader.next_record(&mut Fields::default()).unwrap_err();
+    assert_eq!((broken.rule, broken.reason.contains("CR alone")), (Rule::HeaderMismatch, true));
 }

@@ -16,6 +16,9 @@ use crate::row::{Accepted, Checker, Origin, Place};
 /// Most rows that a format with blocks gives at once.
 #[cfg(any(feature = "avro", feature = "parquet"))]
 const ROWS_AT_ONCE: usize = 512;
+/// And most bytes, but for the row that crosses it: a few bytes of a dictionary may stand for megabytes in each row.
+#[cfg(any(feature = "avro", feature = "parquet"))]
+const BYTES_AT_ONCE: usize = 1 << 20;
 
 /// Whether records may be left in what was pushed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,13 +76,14 @@ impl Reader {
         Ok(())
     }
 
-    /// No more bytes come.
-    pub fn finish(&mut self, records: &Records) -> Result<(), Broken> {
+    /// No more bytes come, because the object is whole or because it broke off.
+    pub fn finish(&mut self, records: &Records, is_whole: bool) -> Result<(), Broken> {
         self.decide(records, true)?;
         match &mut self.kind {
             Kind::Unknown(_) => {}
             Kind::Json(framer) => framer.finish(),
-            Kind::Csv(reader) => reader.finish(),
+            Kind::Csv(reader) if is_whole => reader.finish(),
+            Kind::Csv(reader) => reader.break_off(),
             #[cfg(feature = "avro")]
             Kind::Avro(reader, _) => reader.finish(),
             #[cfg(feature = "parquet")]
@@ -205,8 +209,10 @@ fn blocks(
     limits: Limits,
 ) -> Result<Taken, Broken> {
     let Records { checker, session, origin } = records;
+    let mut bytes = 0;
     for _ in 0..ROWS_AT_ONCE {
         let Some(position) = next(text)? else { return Ok(Taken::All) };
+        bytes += text.len();
         let place = Place::Object { origin, position };
         let checked = if text.len() > limits.max_record_bytes {
             Err(vec![Violation::record(Rule::RecordTooLarge, "the record is longer than the limit")])
@@ -214,6 +220,9 @@ fn blocks(
             checker.check_json(session, text.as_bytes(), &place, &mut batch.rows)
         };
         batch.tell(checked, position, None, text.as_bytes());
+        if bytes > BYTES_AT_ONCE {
+            break;
+        }
     }
     Ok(Taken::Some)
 }

@@ -198,7 +198,7 @@ fn is_one_of(text: &str, words: &[&str]) -> bool {
 
 fn text<'v>(value: &Scalar<'v>) -> Result<&'v str, Fault> {
     match value {
-        Scalar::Text(text) if text.contains('\0') => {
+        Scalar::Text(text) if memchr::memchr(0, text.as_bytes()).is_some() => {
             Err((Rule::NulCharacter, "holds NUL, which Redshift refuses".into()))
         }
         Scalar::Text(text) => Ok(text),

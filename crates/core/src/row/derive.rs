@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Write as _};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cel::objects::{Key, Map, Value};
 use cel::{Context, Env, ExecutionError, Program};
@@ -18,7 +18,8 @@ use crate::reject::{Rule, Violation};
 
 /// The CEL programs of a contract, and the functions they may call.
 pub(super) struct Derivations {
-    root: Context<'static, 'static>,
+    /// The interpreter's functions, made when an expression first needs it: most never do.
+    root: OnceLock<Context<'static, 'static>>,
     /// Derived columns, in contract order.
     columns: Vec<(usize, Expression)>,
     /// Rules on whole rows, by their place in the contract.
@@ -31,7 +32,12 @@ pub(super) struct Derivations {
 struct Expression {
     program: Program,
     quick: Option<Quick>,
+    /// It reckons with decimals, which the interpreter must not do.
+    is_exact: bool,
 }
+
+/// Why an exact expression has no value: what the quick way leaves alone is a NULL or a value of another kind.
+const NOT_EXACT: &str = "cannot be evaluated: a value is NULL or of another kind than the expression needs";
 
 impl fmt::Debug for Derivations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,26 +48,21 @@ impl fmt::Debug for Derivations {
 
 impl Derivations {
     pub fn compile(contract: &Contract) -> Result<Self, ContractError> {
-        let env = Arc::new(Env::stdlib());
-        let mut root = Context::with_env(Arc::clone(&env));
-        register(&mut root).map_err(|error| ContractError::at("", format!("CEL functions: {error}")))?;
-        let mut own = Self { root, columns: Vec::new(), rules: Vec::new(), used: Vec::new() };
+        let mut own =
+            Self { root: OnceLock::new(), columns: Vec::new(), rules: Vec::new(), used: Vec::new() };
         for (i, column) in contract.columns.iter().enumerate() {
             let Some(logic) = &column.derived else { continue };
             let path = format!("schema[0].properties[{i}].transformLogic");
-            let compiled = own.derived(&env, contract, column, logic);
+            let compiled = own.derived(contract, column, logic);
             own.columns.push((i, compiled.map_err(|reason| ContractError::at(&path, reason))?));
         }
         for rule in &contract.row_rules {
-            let compiled =
-                own.expression(&env, contract, &rule.cel, Sees::All).and_then(|expression| match expression
-                    .quick
-                    .as_ref()
-                    .and_then(Quick::kind)
-                {
+            let compiled = own.expression(contract, &rule.cel, Sees::All).and_then(|expression| {
+                match expression.quick.as_ref().and_then(Quick::kind) {
                     None | Some(Kind::Bool) => Ok(expression),
                     Some(_) => Err("must give true or false".to_owned()),
-                });
+                }
+            });
             own.rules.push((rule.clone(), compiled.map_err(|reason| ContractError::at(&rule.path, reason))?));
         }
         own.used.sort_unstable();
@@ -69,13 +70,7 @@ impl Derivations {
         Ok(own)
     }
 
-    fn derived(
-        &mut self,
-        env: &Env,
-        contract: &Contract,
-        column: &Column,
-        logic: &str,
-    ) -> Result<Expression, String> {
+    fn derived(&mut self, contract: &Contract, column: &Column, logic: &str) -> Result<Expression, String> {
         if column.ty == PhysicalType::Super {
             return Err("a super column cannot be derived".into());
         }
@@ -83,19 +78,13 @@ impl Derivations {
         if let Some(name) = column.derived_from.iter().find(|name| source(name).is_none()) {
             return Err(format!("transformSourceObjects names no source column: {name:?}"));
         }
-        let expression = self.expression(env, contract, logic, Sees::Sources)?;
+        let expression = self.expression(contract, logic, Sees::Sources)?;
         fits(column, expression.quick.as_ref())?;
         Ok(expression)
     }
 
-    fn expression(
-        &mut self,
-        env: &Env,
-        contract: &Contract,
-        logic: &str,
-        sees: Sees,
-    ) -> Result<Expression, String> {
-        let program = env.compile(logic).map_err(|error| format!("not CEL: {error}"))?;
+    fn expression(&mut self, contract: &Contract, logic: &str, sees: Sees) -> Result<Expression, String> {
+        let program = Program::compile(logic).map_err(|error| format!("not CEL: {error}"))?;
         let needs = super::cel_scope::needs(program.expression());
         // Operators are calls too, under names that no function can have.
         let is_function = |name: &&&str| name.starts_with(|c: char| c.is_ascii_alphabetic());
@@ -108,10 +97,17 @@ impl Derivations {
             self.used.push(found.ok_or_else(|| format!("{name:?} is no {what}"))?);
         }
         let quick = Quick::compile(program.expression(), &contract.columns);
-        if quick.is_none() {
-            quick::refuse_reckoning(program.expression(), &contract.columns)?;
+        if let Some(name) = quick::orders_text(program.expression(), &contract.columns) {
+            return Err(format!("{name} is a number: compare it with one, not with a text"));
         }
-        Ok(Expression { program, quick })
+        let reckoned = quick::reckoned(program.expression(), &contract.columns);
+        if let (None, Some(name)) = (&quick, reckoned) {
+            return Err(format!(
+                "{name} is an exact decimal, which CEL cannot reckon with here: use minor({name}, …), a whole number"
+            ));
+        }
+        let is_exact = reckoned.is_some();
+        Ok(Expression { program, quick, is_exact })
     }
 
     /// Evaluates all programs; `set` takes each result for its column, then the rules on rows are asked. `text` is a
@@ -130,6 +126,10 @@ impl Derivations {
             if let Some(value) = own.quick.as_ref().and_then(|quick| quick.evaluate(draft)) {
                 let value = buffered(value, text);
                 set(column, *i, value, draft, found);
+                continue;
+            }
+            if own.is_exact {
+                found.broken.push(Violation::column(Rule::Derivation, &column.name, NOT_EXACT));
                 continue;
             }
             let scope = scope.get_or_insert_with(|| self.scope(columns, draft));
@@ -153,6 +153,7 @@ impl Derivations {
             let answer = match own.quick.as_ref().and_then(|quick| quick.evaluate(draft)) {
                 Some(Val::Bool(holds)) => Ok(holds),
                 Some(_) => Err("gives neither true nor false".to_owned()),
+                None if own.is_exact => Err(NOT_EXACT.to_owned()),
                 None => {
                     let scope = scope.get_or_insert_with(|| self.scope(columns, draft));
                     match own.program.execute(scope) {
@@ -178,12 +179,9 @@ impl Derivations {
         expression: &str,
         draft: &Draft<'_>,
     ) -> (Option<String>, Result<String, String>) {
-        let env = Arc::new(Env::stdlib());
-        let mut root = Context::with_env(Arc::clone(&env));
-        register(&mut root).unwrap();
         let used = (0..contract.columns.len()).collect();
-        let own = Self { root, columns: Vec::new(), rules: Vec::new(), used };
-        let program = env.compile(expression).unwrap();
+        let own = Self { root: OnceLock::new(), columns: Vec::new(), rules: Vec::new(), used };
+        let program = Program::compile(expression).unwrap();
         let quick = Quick::compile(program.expression(), &contract.columns);
         let quick = quick.as_ref().and_then(|quick| quick.evaluate(draft));
         let interpreted = program.execute(&own.scope(&contract.columns, draft)).map_err(|e| describe(&e));
@@ -200,7 +198,7 @@ impl Derivations {
     }
 
     fn scope(&self, columns: &[Column], draft: &Draft<'_>) -> Context<'_, 'static> {
-        let mut scope = self.root.new_inner_scope();
+        let mut scope = self.root.get_or_init(interpreter).new_inner_scope();
         for i in &self.used {
             if let Some(column) = columns.get(*i) {
                 scope.add_variable_from_value(column.name.as_str(), bind(column.ty, draft.get(*i)));
@@ -208,6 +206,14 @@ impl Derivations {
         }
         scope
     }
+}
+
+/// Functions whose registration failed would be unknown to every expression: a test calls each.
+fn interpreter() -> Context<'static, 'static> {
+    let mut root = Context::with_env(Arc::new(Env::stdlib()));
+    let registered = register(&mut root);
+    debug_assert!(registered.is_ok(), "{registered:?}");
+    root
 }
 
 /// The value as a source would give it; its text is copied, because it may be that of a row being written.

@@ -23,6 +23,7 @@ pub(crate) mod time;
 pub(crate) mod time_format;
 mod unique;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::contract::{Column, Contract, ContractError, ExtraColumns, Overflow};
@@ -46,6 +47,10 @@ pub use stamped::dataset_of;
 use strict::shortened;
 use unique::Unique;
 
+/// Bytes of a name's tag in the row hash, and of all tags of a contract in which two would be equal.
+const SHORT_TAG: usize = 3;
+const LONG_TAG: usize = 8;
+
 /// A contract ready for use: names looked up, patterns and CEL compiled. Made when a dataset is first used.
 #[derive(Debug)]
 pub struct Checker {
@@ -60,7 +65,9 @@ pub struct Checker {
     /// Stands for the expressions of derived columns in the row hash.
     derivations_tag: Option<[u8; 8]>,
     /// Stands for each source column's name there.
-    tags: Vec<[u8; 3]>,
+    tags: Vec<[u8; 8]>,
+    /// How much of them: enough to tell all of the contract apart.
+    tag_len: usize,
 }
 
 impl Checker {
@@ -78,7 +85,9 @@ impl Checker {
         source_columns.sort_by(|a, b| contract.columns[*a].physical.cmp(&contract.columns[*b].physical));
         let named = columns.filter(|(_, column)| column.derived.is_none());
         let tag = |i: &usize| contract.columns.get(*i).map(|own| ident::name_tag(own.physical.as_str()));
-        let tags = source_columns.iter().filter_map(tag).collect();
+        let tags: Vec<[u8; 8]> = source_columns.iter().filter_map(tag).collect();
+        let short: HashSet<&[u8]> = tags.iter().map(|tag| &tag[..SHORT_TAG]).collect();
+        let tag_len = if short.len() == tags.len() { SHORT_TAG } else { LONG_TAG };
         Ok(Self {
             source: Names::new(named.map(|(i, column)| (column.name.clone(), i, column.keeps_json()))),
             stamped: stamped::names(&contract),
@@ -88,6 +97,7 @@ impl Checker {
             derivations_tag: derivations_tag(&contract),
             source_columns,
             tags,
+            tag_len,
             contract,
         })
     }
@@ -196,9 +206,14 @@ impl Checker {
         if session.windows.len() < self.unique.len() {
             session.windows.resize_with(self.unique.len(), Default::default);
         }
-        for (rule, window) in self.unique.iter().zip(&mut session.windows) {
+        for (rule, window) in self.unique.iter().zip(&session.windows) {
             if let Some((severity, violation)) = rule.check(draft, stamp.record_id, window) {
                 found.add(severity, violation);
+            }
+        }
+        if found.broken.is_empty() {
+            for (rule, window) in self.unique.iter().zip(&mut session.windows) {
+                rule.keep(draft, stamp.record_id, window);
             }
         }
     }
@@ -244,7 +259,7 @@ impl Checker {
         hash.begin(self.derivations_tag, present);
         for (i, tag) in columns() {
             if let Some(len) = draft.len(*i) {
-                hash.column(*tag, len);
+                hash.column(tag.get(..self.tag_len).unwrap_or(tag), len);
             }
         }
         hash.finish(draft.written())
@@ -254,8 +269,12 @@ impl Checker {
 /// Other expressions give other values: rows of both are told apart.
 fn derivations_tag(contract: &Contract) -> Option<[u8; 8]> {
     let mut texts = String::new();
-    for (column, logic) in contract.columns.iter().filter_map(|own| Some((own, own.derived.as_ref()?))) {
+    let derived = contract.columns.iter().filter_map(|own| Some((own, own.derived.as_ref()?)));
+    let mut derived: Vec<_> = derived.collect();
+    derived.sort_by(|(a, _), (b, _)| a.physical.cmp(&b.physical));
+    for (column, logic) in derived {
         ident::push_netstr(column.physical.as_str(), &mut texts);
+        ident::push_netstr(&column.ty.to_string(), &mut texts);
         ident::push_netstr(logic, &mut texts);
     }
     (!texts.is_empty()).then(|| ident::name_tag(&texts))

@@ -209,40 +209,54 @@ fn minor_call(call: &CallExpr, columns: &[Column]) -> Option<Quick> {
     }
 }
 
-/// The interpreter would compare and add the texts of numeric columns, character by character.
-pub(super) fn refuse_reckoning(expression: &IdedExpr, columns: &[Column]) -> Result<(), String> {
-    const RECKONING: &[&str] = &[
-        operators::LESS,
-        operators::LESS_EQUALS,
-        operators::GREATER,
-        operators::GREATER_EQUALS,
-        operators::EQUALS,
-        operators::NOT_EQUALS,
-        operators::ADD,
-        operators::SUBSTRACT,
-        operators::MULTIPLY,
-        operators::DIVIDE,
-        operators::MODULO,
-        operators::NEGATE,
-    ];
-    let numeric = |name: &&str| {
-        columns.iter().any(|own| own.name == *name && matches!(own.ty, PhysicalType::Numeric { .. }))
+const ORDERING: [&str; 4] =
+    [operators::LESS, operators::LESS_EQUALS, operators::GREATER, operators::GREATER_EQUALS];
+const RECKONING: [&str; 8] = [
+    operators::EQUALS,
+    operators::NOT_EQUALS,
+    operators::ADD,
+    operators::SUBSTRACT,
+    operators::MULTIPLY,
+    operators::DIVIDE,
+    operators::MODULO,
+    operators::NEGATE,
+];
+
+/// The numeric column that an expression compares or reckons with. The interpreter must not evaluate it: it would take
+/// the texts of such columns, character by character.
+pub(super) fn reckoned<'e>(expression: &'e IdedExpr, columns: &[Column]) -> Option<&'e str> {
+    super::cel_scope::calls(expression).into_iter().find_map(|call| {
+        let name = call.func_name.as_str();
+        let is_text = |own: &IdedExpr| matches!(own.expr, Expr::Literal(LiteralValue::String(_)));
+        // To equal a text is a question about texts.
+        let is_reckoning = RECKONING.contains(&name) && !call.args.iter().any(is_text);
+        let args = (is_reckoning || ORDERING.contains(&name)).then_some(&call.args)?;
+        args.iter().find_map(|arg| numeric_in(arg, columns))
+    })
+}
+
+/// A numeric column that a value is made of, but for what `minor` makes of it, which is a whole number.
+fn numeric_in<'e>(value: &'e IdedExpr, columns: &[Column]) -> Option<&'e str> {
+    let is_numeric = |name: &str| {
+        columns.iter().any(|own| own.name == name && matches!(own.ty, PhysicalType::Numeric { .. }))
     };
-    let is_text = |own: &&IdedExpr| matches!(own.expr, Expr::Literal(LiteralValue::String(_)));
-    for call in super::cel_scope::calls(expression) {
-        let named = call.args.iter().find_map(|arg| match &arg.expr {
-            Expr::Ident(name) => Some(name.as_str()).filter(numeric),
-            _ => None,
-        });
-        let reckons =
-            RECKONING.contains(&call.func_name.as_str()) && !call.args.iter().any(|arg| is_text(&arg));
-        if let (Some(name), true) = (named, reckons) {
-            return Err(format!(
-                "{name} is an exact decimal, which CEL cannot reckon with here: use minor({name}, …), a whole number"
-            ));
+    match &value.expr {
+        Expr::Ident(name) => Some(name.as_str()).filter(|name| is_numeric(name)),
+        Expr::Call(call) if matches!(call.func_name.as_str(), "minor" | "size" | "date") => None,
+        Expr::Call(call) => {
+            call.target.as_deref().into_iter().chain(&call.args).find_map(|own| numeric_in(own, columns))
         }
+        _ => None,
     }
-    Ok(())
+}
+
+/// Whether an expression orders a numeric column against a text, which no number is.
+pub(super) fn orders_text<'e>(expression: &'e IdedExpr, columns: &[Column]) -> Option<&'e str> {
+    super::cel_scope::calls(expression).into_iter().find_map(|call| {
+        let orders = ORDERING.contains(&call.func_name.as_str());
+        let has_text = call.args.iter().any(|own| matches!(own.expr, Expr::Literal(LiteralValue::String(_))));
+        (orders && has_text).then(|| call.args.iter().find_map(|own| numeric_in(own, columns)))?
+    })
 }
 
 fn value_of(ty: PhysicalType, text: Option<&str>) -> Option<Val<'_>> {
@@ -355,7 +369,9 @@ fn date<'a>(argument: &'a Quick, draft: &'a Draft<'_>) -> Option<Val<'a>> {
 
 /// Digits of a canonical amount with more decimals put to it, where they fit.
 fn minor(text: &str, scale: u8) -> Option<i64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let point = text.bytes().position(|byte| byte == b'.');
+    let (whole, fraction) =
+        point.and_then(|at| Some((text.get(..at)?, text.get(at + 1..)?))).unwrap_or((text, ""));
     let missing = usize::from(scale).checked_sub(fraction.len());
     let Some(missing) = missing.filter(|_| text.len() <= 18) else {
         return slow_minor(text, scale);

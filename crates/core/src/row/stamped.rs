@@ -1,12 +1,12 @@
 //! Stamped rows read back: JSON objects in the hand-over format. Writing them is `hand_over`'s.
 
-use super::canon::Spelling;
+use super::canon::{Spelling, Written};
 use super::hand_over::{CONTRACT_VERSION, DATASET, DELETED, ORDER, RECORD_ID, ROW_HASH, SOURCE};
 use super::rows::{Cell, Draft, Finished};
 use super::scan::Names;
 use super::session::{Accepted, Session};
 use super::strict::read_fields;
-use super::{Checker, Rows, Scalar, put};
+use super::{Checker, Rows, Scalar, overflowed, put};
 use crate::contract::{Contract, PhysicalType};
 use crate::ident::HexId;
 use crate::reject::{Rule, Violation};
@@ -48,13 +48,17 @@ impl Checker {
     ) -> Result<Accepted, Vec<Violation>> {
         let columns = &self.contract.columns;
         let text = session.read(&self.stamped, record).map_err(|violation| vec![violation])?;
-        let mut broken = Vec::new();
+        let (mut broken, mut warned) = (Vec::new(), Vec::new());
         let mut draft = Draft::begin(rows, columns.len());
         for (i, column) in columns.iter().enumerate() {
             // The source held the row to its rules; here only what the warehouse would refuse is checked.
             let value = session.fields.scalar(i, text);
-            if let Err(violation) = put(&mut draft, column, i, &value, Spelling::Canonical) {
-                broken.push(Violation { column: Some(column.name.clone()), ..violation });
+            match put(&mut draft, column, i, &value, Spelling::Canonical) {
+                Ok(Written::Cut | Written::Emptied) => warned.push(overflowed(column)),
+                Ok(Written::Value | Written::Null) => {}
+                Err(violation) => {
+                    broken.push(Violation { column: Some(column.name.clone()), ..violation });
+                }
             }
         }
         let stamp = read_stamp(&|at| session.fields.scalar(columns.len() + at, text), &mut draft);
@@ -67,6 +71,7 @@ impl Checker {
         match stamp {
             Ok(stamp) if broken.is_empty() => {
                 draft.finish(0, stamp);
+                session.warnings().add(warned);
                 Ok(Accepted { extra_fields: session.fields.extra() })
             }
             Ok(_) => Err(broken),

@@ -380,3 +380,32 @@ fn an_expression_whose_result_no_row_could_hold_is_refused() {
         );
     }
 }
+
+#[test]
+fn decimals_are_compared_as_numbers_or_not_at_all() {
+    let columns = |rule: &str| {
+        let quality = format!("quality: [{{type: custom, engine: cel, implementation: \"{rule}\"}}]");
+        let a = format!("name: a, physicalType: 'numeric(10,2)', {quality}");
+        [a, "name: b, physicalType: 'numeric(10,2)'".to_owned(), "name: f, physicalType: boolean".to_owned()]
+    };
+    let own = |rule: &str| {
+        let columns = columns(rule);
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        Checker::compile(Arc::new(crate::fixtures::contract("", &columns)))
+    };
+    let checker = own("f || a < b").unwrap();
+    for (record, holds) in [
+        (r#"{"a":9,"b":10,"f":false}"#, true),
+        (r#"{"a":10,"b":9,"f":false}"#, false),
+        (r#"{"a":10,"b":9,"f":true}"#, true),
+        // Texts would say that 10.00 comes before 9.00.
+        (r#"{"a":10,"b":9,"f":null}"#, false),
+        (r#"{"a":9,"b":null,"f":false}"#, false),
+    ] {
+        let found = check(&checker, record).map(|_| ()).map_err(|broken| broken[0].rule);
+        assert_eq!(found, if holds { Ok(()) } else { Err(Rule::Quality) }, "{record}");
+    }
+    for rule in ["a <= '100.00'", "size('x') > 0 && coalesce(a, b) < f", "a + b > 0"] {
+        assert!(own(rule).is_err(), "{rule}");
+    }
+}

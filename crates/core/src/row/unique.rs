@@ -45,31 +45,38 @@ impl Unique {
             .collect()
     }
 
-    /// Looks for the row's values among those before it, and keeps them. Another version of the same row may have
-    /// the same values; so may rows of which one value is NULL.
-    pub fn check(
-        &self,
-        draft: &Draft<'_>,
-        record_id: HexId,
-        window: &mut Window,
-    ) -> Option<(Severity, Violation)> {
+    /// The row's values; none where one of them is NULL.
+    fn value(&self, draft: &Draft<'_>) -> Option<HexId> {
         let mut joined = String::new();
         for i in &self.columns {
             ident::push_netstr(draft.get(*i)?, &mut joined);
         }
-        let value = ident::record_id_of_netstrs(&joined);
-        if let Some(owner) = window.owners.get(&value) {
-            let reason = format!("stands in another row of the last {WINDOW}, too");
-            let broken = || Violation::column(Rule::Unique, &self.names, reason);
-            return (*owner != record_id).then(|| (self.severity, broken()));
+        Some(ident::record_id_of_netstrs(&joined))
+    }
+
+    /// Looks for the row's values among those before it. Another version of the same row may have the same values; so
+    /// may rows of which one value is NULL.
+    pub fn check(
+        &self,
+        draft: &Draft<'_>,
+        record_id: HexId,
+        window: &Window,
+    ) -> Option<(Severity, Violation)> {
+        let owner = window.owners.get(&self.value(draft)?)?;
+        let reason = || format!("stands in another row of the last {WINDOW}, too");
+        (*owner != record_id).then(|| (self.severity, Violation::column(Rule::Unique, &self.names, reason())))
+    }
+
+    /// Keeps the values of a row that was accepted.
+    pub fn keep(&self, draft: &Draft<'_>, record_id: HexId, window: &mut Window) {
+        let Some(value) = self.value(draft) else { return };
+        if window.owners.insert(value, record_id).is_none() {
+            window.values.push_back(value);
         }
-        if window.values.len() == WINDOW
+        if window.values.len() > WINDOW
             && let Some(oldest) = window.values.pop_front()
         {
             window.owners.remove(&oldest);
         }
-        window.owners.insert(value, record_id);
-        window.values.push_back(value);
-        None
     }
 }

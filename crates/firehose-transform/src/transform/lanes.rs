@@ -11,6 +11,10 @@ use serde_json::value::RawValue;
 use crate::accounts::Account;
 use crate::datasets::{Dataset, Datasets};
 use crate::error::WrongContract;
+use crate::sink::MAX_ANSWER_BYTES;
+
+/// Rows over which no answer has room: with its stamps the shortest one takes more than 384 bytes of it.
+const MAX_ROWS: usize = MAX_ANSWER_BYTES / 384;
 
 /// A dataset of the event.
 #[derive(Debug)]
@@ -127,6 +131,16 @@ impl<'a> Lanes<'a> {
             }
             lane.extra_fields = 0;
         }
+    }
+
+    /// The lane of a number that this gave.
+    pub fn lane(&self, lane: usize) -> Option<&Lane> {
+        self.lanes.get(lane)
+    }
+
+    /// Whether the event has more rows than any answer holds, so that no more need be read.
+    pub fn is_full(&self) -> bool {
+        self.lanes.iter().map(|lane| lane.rows.len()).sum::<usize>() > MAX_ROWS
     }
 
     /// A row that a lane has.

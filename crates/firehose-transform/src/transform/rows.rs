@@ -42,6 +42,9 @@ impl Lanes<'_> {
     /// Reads a record's rows into their lane.
     pub fn read(&mut self, record: &Record<'_>) -> Result<Result<usize, Fault>, WrongContract> {
         self.mark();
+        if self.is_full() {
+            return Ok(Err(Fault::of(self.default(), Rule::ResponseBudget)));
+        }
         let (Data::Bytes(bytes), Some(place)) = (record.data, place(record)) else {
             return Ok(Err(Fault::of(self.default(), Rule::Unreadable)));
         };
@@ -90,6 +93,10 @@ impl Lanes<'_> {
                     return Ok(());
                 }
             };
+            if self.is_full() {
+                found.rules.insert(Rule::ResponseBudget);
+                return Ok(());
+            }
             let place = StreamPlace { index: found.pieces, ..place };
             found.pieces += 1;
             if let Some((rule, _)) = frame.fault {

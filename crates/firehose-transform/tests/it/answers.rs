@@ -5,7 +5,7 @@ use firehose_transform::MAX_ANSWER_BYTES;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::common::{app, event, invoke, order, record};
+use crate::common::{answers, app, app_of, event, invoke, order, record};
 
 /// Ids of the answer's records, with their results.
 fn told(answer: &Value) -> Vec<(String, String)> {
@@ -98,4 +98,13 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_record_of_rows_without_end_fails_alone_and_before_it_fills_the_memory() {
+    let many = "{\"note\":\"n\"}\n".repeat(400_000);
+    let app = app_of("clicks");
+    let found = answers(&app, vec![record(1, many), record(2, r#"{"note": "n"}"#)]);
+    let told: Vec<_> = found.iter().map(|own| own.result.as_str()).collect();
+    assert_eq!(told, ["ProcessingFailed", "Ok"]);
 }

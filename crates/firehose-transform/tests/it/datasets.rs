@@ -78,3 +78,16 @@ fn an_event_that_is_not_of_firehose_fails_by_its_name() {
         assert!(matches!(error, Error::Event(_)) && error.to_string().contains("Firehose"), "{error}");
     }
 }
+
+#[test]
+fn equal_rows_of_two_datasets_are_two_rows() {
+    let both = || vec![contract("a", "", &[ID]), contract("b", "", &[ID])];
+    let of = |dataset| {
+        let app = try_app(both(), &[("DATASET", dataset)]).unwrap();
+        answers(&app, vec![record(1, r#"{"id": "x"}"#)])[0].row().to_string()
+    };
+    let app = try_app(both(), &[]).unwrap();
+    let found = answers(&app, vec![record(1, of("a")), record(2, of("b")), record(3, of("a"))]);
+    let told: Vec<_> = found.iter().map(|own| (own.result.as_str(), own.keys["dataset"].clone())).collect();
+    assert_eq!(told, [("Ok", json!("a")), ("Ok", json!("b")), ("Dropped", Value::Null)]);
+}

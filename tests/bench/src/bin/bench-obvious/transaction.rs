@@ -23,10 +23,10 @@ const SOURCES: [&str; 9] = [
     "status",
     "transaction_id",
 ];
-const EXPRESSIONS: [(&str, &str); 3] = [
-    ("booked_date", "date(booked_at)"),
-    ("amount_minor", "minor(amount, 2)"),
-    ("is_refund", "status == 'refunded' || amount.startsWith('-')"),
+const EXPRESSIONS: [(&str, &str, &str); 3] = [
+    ("amount_minor", "bigint", "minor(amount, 2)"),
+    ("booked_date", "date", "date(booked_at)"),
+    ("is_refund", "boolean", "status == 'refunded' || amount.startsWith('-')"),
 ];
 /// What numeric(18,2) holds before its point.
 const MAX_AMOUNT: i128 = 10i128.pow(16);
@@ -154,7 +154,7 @@ fn record_id(id: &str) -> String {
 /// for each a tag of its name and its length, all texts. What the derived ones are made by stands before.
 fn row_hash(row: &Map<String, Value>) -> String {
     let (mut heads, mut texts, mut count) = (Vec::with_capacity(64), String::with_capacity(256), 0);
-    for (name, value) in row.iter().filter(|(name, _)| !EXPRESSIONS.iter().any(|(own, _)| own == name)) {
+    for (name, value) in row.iter().filter(|(name, _)| !EXPRESSIONS.iter().any(|(own, ..)| own == name)) {
         let text: Cow<'_, str> = match value {
             Value::Null => continue,
             Value::String(text) => text.into(),
@@ -179,7 +179,7 @@ fn tags() -> &'static Tags {
     TAGS.get_or_init(|| {
         let names = SOURCES.map(|name| (name, tag(name)));
         let mut texts = String::new();
-        for text in EXPRESSIONS.iter().flat_map(|(name, logic)| [name, logic]) {
+        for text in EXPRESSIONS.iter().flat_map(|(name, ty, logic)| [name, ty, logic]) {
             // Writing to a String cannot fail.
             let _infallible = write!(texts, "{}:{text}", text.len());
         }
