@@ -76,7 +76,7 @@ PENSTOCK = $(VENV)/bin/python infra/python/stage.py --stage "$(STAGE)" -- $(TARG
 .PHONY: try
 try: quiet-build ## hold files to a contract as the functions would: make try FILE=orders.csv [CONTRACT=infra/contracts/...]
 	@test -n "$(FILE)" || { echo 'error: say which file: make try FILE=orders.csv [CONTRACT=infra/contracts/orders.odcs.yaml]' >&2; exit 2; }
-	@$(TARGET)/penstock try --contract "$(or $(CONTRACT),infra/contracts)" $(ARGS) $(FILE)
+	@$(TARGET)/penstock try --contract "$(or $(CONTRACT),infra/contracts)" $(ARGS) "$(FILE)"
 
 .PHONY: status
 status: tools quiet-build ## what was read, loaded and rejected, and whether it adds up [STAGE=...] [ARGS='--since 7d']

@@ -108,17 +108,19 @@ impl Datasets {
         self.find(name)?.map(|at| self.dataset(at)).transpose()
     }
 
-    /// The file of a dataset: the one called after it, else the first that has its name in it and is of it.
+    /// The file of a dataset: the one called after it, else the first that has its name in it and is of it. A row may
+    /// name anything: a wrong contract that only happens to hold the word fails nobody's event.
     fn find(&self, name: &str) -> Result<Option<usize>, WrongContract> {
         let is_called = |file: &File| file.name.strip_suffix(SUFFIX) == Some(name);
         let files = self.files.iter().enumerate().filter(|(_, file)| file.text.contains(name));
         let (called, others): (Vec<_>, Vec<_>) = files.partition(|(_, file)| is_called(file));
-        for (at, file) in called.into_iter().chain(others) {
+        for (at, file) in called {
             if file.contract()?.dataset == name {
                 return Ok(Some(at));
             }
         }
-        Ok(None)
+        let is_of = |file: &File| file.contract().is_ok_and(|contract| contract.dataset == name);
+        Ok(others.into_iter().find(|(_, file)| is_of(file)).map(|(at, _)| at))
     }
 
     fn dataset(&self, at: usize) -> Result<Arc<Dataset>, WrongContract> {

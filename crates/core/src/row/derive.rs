@@ -11,7 +11,8 @@ use cel::{Context, Env, ExecutionError, Program};
 use super::cel_functions::{OWN, is_known, register};
 use super::fields::Scalar;
 use super::findings::Findings;
-use super::quick::{self, Kind, Quick, Val};
+use super::quick::{Kind, Quick, Val};
+use super::reckoning;
 use super::rows::Draft;
 use crate::contract::{Column, Contract, ContractError, PhysicalType, RowRule};
 use crate::reject::{Rule, Violation};
@@ -97,10 +98,10 @@ impl Derivations {
             self.used.push(found.ok_or_else(|| format!("{name:?} is no {what}"))?);
         }
         let quick = Quick::compile(program.expression(), &contract.columns);
-        if let Some(name) = quick::orders_text(program.expression(), &contract.columns) {
+        if let Some(name) = reckoning::orders_text(program.expression(), &contract.columns) {
             return Err(format!("{name} is a number: compare it with one, not with a text"));
         }
-        let reckoned = quick::reckoned(program.expression(), &contract.columns);
+        let reckoned = reckoning::reckoned(program.expression(), &contract.columns);
         if let (None, Some(name)) = (&quick, reckoned) {
             return Err(format!(
                 "{name} is an exact decimal, which CEL cannot reckon with here: use minor({name}, …), a whole number"

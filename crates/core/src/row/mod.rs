@@ -12,6 +12,7 @@ mod hand_over;
 pub(crate) mod number;
 mod place;
 mod quick;
+mod reckoning;
 mod rows;
 mod rules;
 mod scan;

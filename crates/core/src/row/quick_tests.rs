@@ -1,10 +1,14 @@
 //! The quick way gives what the interpreter gives, or leaves it to it.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::super::derive::Derivations;
 use super::super::rows::{Draft, Rows};
-use crate::fixtures::contract;
+use crate::fixtures::{check, contract};
+use crate::reject::Rule;
+use crate::row::Checker;
 
 /// Expressions over `t` varchar, `c` char, `n` bigint, `m` numeric(18,2), `b` boolean, `ts` timestamptz, `d` date.
 fn any_expression() -> impl Strategy<Value = String> {
@@ -130,5 +134,52 @@ fn what_contracts_usually_say_goes_the_quick_way() {
     ] {
         let (quick, _) = Derivations::both_ways(&contract, expression, &draft);
         assert_eq!(quick.as_deref(), Some(want), "{expression}");
+    }
+}
+
+#[test]
+fn an_expression_whose_result_no_row_could_hold_is_refused() {
+    for (logic, ty, told) in [
+        ("t == 'a'", "bigint", "gives true or false, which is no bigint"),
+        ("minor(n, 2)", "varchar(9)", "gives a whole number, which is no varchar(9)"),
+        ("n == 1 ? 1 : 2", "date", "gives a whole number, which is no date"),
+    ] {
+        let derived = format!("name: x, physicalType: {ty}, transformLogic: \"{logic}\"");
+        let columns = ["name: t, physicalType: varchar(9)", "name: n, physicalType: bigint", &derived];
+        let contract = Arc::new(contract("", &columns));
+        let error = Checker::compile(contract).unwrap_err();
+        assert_eq!(
+            (error.path.as_str(), error.reason.as_str()),
+            ("schema[0].properties[2].transformLogic", told)
+        );
+    }
+}
+
+#[test]
+fn decimals_are_compared_as_numbers_or_not_at_all() {
+    let columns = |rule: &str| {
+        let quality = format!("quality: [{{type: custom, engine: cel, implementation: \"{rule}\"}}]");
+        let a = format!("name: a, physicalType: 'numeric(10,2)', {quality}");
+        [a, "name: b, physicalType: 'numeric(10,2)'".to_owned(), "name: f, physicalType: boolean".to_owned()]
+    };
+    let own = |rule: &str| {
+        let columns = columns(rule);
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        Checker::compile(Arc::new(contract("", &columns)))
+    };
+    let checker = own("f || a < b").unwrap();
+    for (record, holds) in [
+        (r#"{"a":9,"b":10,"f":false}"#, true),
+        (r#"{"a":10,"b":9,"f":false}"#, false),
+        (r#"{"a":10,"b":9,"f":true}"#, true),
+        // Texts would say that 10.00 comes before 9.00.
+        (r#"{"a":10,"b":9,"f":null}"#, false),
+        (r#"{"a":9,"b":null,"f":false}"#, false),
+    ] {
+        let found = check(&checker, record).map(|_| ()).map_err(|broken| broken[0].rule);
+        assert_eq!(found, if holds { Ok(()) } else { Err(Rule::Quality) }, "{record}");
+    }
+    for rule in ["a <= '100.00'", "size('x') > 0 && coalesce(a, b) < f", "a + b > 0"] {
+        assert!(own(rule).is_err(), "{rule}");
     }
 }

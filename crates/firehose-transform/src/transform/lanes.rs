@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use memchr::memmem::Finder;
 use penstock_core::row::{Row, Rows, Session};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::accounts::Account;
@@ -47,10 +47,20 @@ pub struct Lanes<'a> {
 /// What a stamped row says of itself.
 #[derive(Debug, Default, Deserialize)]
 pub struct Stamped<'r> {
-    #[serde(rename = "_record_id")]
-    record_id: Option<IgnoredAny>,
+    #[serde(rename = "_record_id", default)]
+    record_id: Present,
     #[serde(rename = "_dataset", borrow)]
     dataset: Option<&'r RawValue>,
+}
+
+/// Whether a field is there, null included.
+#[derive(Debug, Default)]
+struct Present(bool);
+
+impl<'de> Deserialize<'de> for Present {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self(true))
+    }
 }
 
 impl<'r> Stamped<'r> {
@@ -58,7 +68,7 @@ impl<'r> Stamped<'r> {
     pub fn of(record: &'r [u8], word: &Finder<'_>) -> Option<Self> {
         word.find(record)?;
         let own: Self = serde_json::from_slice(record).ok()?;
-        own.record_id.is_some().then_some(own)
+        own.record_id.0.then_some(own)
     }
 
     fn dataset(&self) -> Option<String> {
@@ -108,7 +118,11 @@ impl<'a> Lanes<'a> {
         if self.is_fixed {
             return Ok(self.default);
         }
-        let Some(name) = stamped.and_then(Stamped::dataset) else { return Ok(self.default) };
+        let Some(stamped) = stamped.filter(|stamped| stamped.dataset.is_some()) else {
+            return Ok(self.default);
+        };
+        // What is no text is no dataset's name.
+        let Some(name) = stamped.dataset() else { return Ok(None) };
         if let Some(lane) = self.lanes.iter().position(|lane| lane.dataset.name == name) {
             return Ok(Some(lane));
         }

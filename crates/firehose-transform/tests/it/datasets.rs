@@ -91,3 +91,13 @@ fn equal_rows_of_two_datasets_are_two_rows() {
     let told: Vec<_> = found.iter().map(|own| (own.result.as_str(), own.keys["dataset"].clone())).collect();
     assert_eq!(told, [("Ok", json!("a")), ("Ok", json!("b")), ("Dropped", Value::Null)]);
 }
+
+#[test]
+fn stamps_that_are_null_or_no_text_are_bad_stamps_and_not_none() {
+    let mut row = stamped_click();
+    row["_record_id"] = Value::Null;
+    assert_eq!(results(&app(), vec![record(1, row.to_string())]), ["ProcessingFailed"]);
+    let mut row = stamped_click();
+    row["_dataset"] = json!(5);
+    assert_eq!(results(&app(), vec![record(1, row.to_string())]), ["ProcessingFailed"]);
+}
