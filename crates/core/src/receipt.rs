@@ -46,6 +46,9 @@ pub struct Receipt {
     pub sent: u64,
     /// Fields of the records that the contract does not name and that were left out.
     pub extra_fields: u64,
+    /// Findings that reject no record: broken rules that only warn, and texts that were cut or emptied.
+    #[serde(default)]
+    pub warnings: u64,
 }
 
 impl Receipt {

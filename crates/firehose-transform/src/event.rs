@@ -8,9 +8,6 @@ use std::ops::Range;
 
 use base64_simd::STANDARD;
 
-/// Longest sequence number that Kinesis gives.
-const MAX_SEQUENCE_DIGITS: usize = 56;
-
 /// An event that Firehose did not send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotFirehose {

@@ -103,21 +103,6 @@ fn is_escaped(byte: u8) -> bool {
         )
 }
 
-/// UTC day of a time in ms since 1970, as `YYYY-MM-DD`; beyond the year 9999 it stays there.
-pub fn day_of_ms(ms: u64) -> String {
-    const LAST_DAY: u64 = 2_932_896;
-    let shifted = (ms / 86_400_000).min(LAST_DAY) + 719_468;
-    // Civil date of a day number, counted in eras of 400 years that begin in March (H. Hinnant's algorithm).
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,14 +127,5 @@ mod tests {
         let mut json = String::new();
         push_json(&escaped(&all), &mut json);
         assert_eq!(json, format!("\"{}\"", escaped(&all)));
-    }
-
-    #[test]
-    fn a_day_is_that_of_utc() {
-        assert_eq!(day_of_ms(0), "1970-01-01");
-        assert_eq!(day_of_ms(86_399_999), "1970-01-01");
-        assert_eq!(day_of_ms(951_782_400_000), "2000-02-29");
-        assert_eq!(day_of_ms(1_767_225_599_999), "2025-12-31");
-        assert_eq!(day_of_ms(u64::MAX), "9999-12-31");
     }
 }

@@ -11,13 +11,12 @@ use std::ops::Range;
 use penstock_core::ident::HexId;
 use penstock_core::quarantine::UNKNOWN_DATASET;
 use penstock_core::reject::Rule;
-use penstock_core::row::Rows;
+use penstock_core::row::{Rows, utc_day};
 
 use crate::accounts::Account;
 use crate::datasets::Datasets;
 use crate::error::WrongContract;
 use crate::event::{Batch, Record};
-use crate::partition::day_of_ms;
 use crate::sink::{Answer, Answered, Outcome};
 use lanes::{Lane, Lanes};
 use rows::Fault;
@@ -245,5 +244,5 @@ fn arrival_day<'d>(last: &'d mut Option<(u64, String)>, record: &Record<'_>) -> 
     if last.as_ref().is_none_or(|(own, _)| *own != number) {
         *last = None;
     }
-    &last.get_or_insert_with(|| (number, day_of_ms(arrival_ms))).1
+    &last.get_or_insert_with(|| (number, utc_day(arrival_ms))).1
 }

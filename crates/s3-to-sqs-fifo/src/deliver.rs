@@ -16,7 +16,7 @@ use penstock_core::quarantine::{Subject, UNKNOWN_DATASET};
 use penstock_core::queue::{Envelope, Message, Packer};
 use penstock_core::receipt::{Receipt, Status};
 use penstock_core::reject::{Reject, Rule, Violation};
-use penstock_core::row::{Checker, Origin};
+use penstock_core::row::{Checker, Origin, Warnings};
 
 use crate::App;
 use crate::error::Error;
@@ -169,6 +169,7 @@ struct Tally {
     read: u64,
     rejected: u64,
     extra_fields: u64,
+    warnings: Warnings,
     rules: BTreeMap<&'static str, u64>,
 }
 
@@ -226,6 +227,7 @@ impl Delivery<'_> {
     async fn take(&mut self, batch: &mut Batch) -> Result<(), Error> {
         self.tally.read += batch.read;
         self.tally.extra_fields += batch.extra_fields;
+        self.tally.warnings.append(&mut batch.warnings);
         self.reject(std::mem::take(&mut batch.rejects)).await?;
         for row in batch.rows.iter() {
             match self.packer.push(row) {
@@ -278,7 +280,8 @@ impl Delivery<'_> {
         self.sink.flush().await.map_err(|source| Error::Send { uri: self.uri.to_owned(), source })?;
         let refused = std::mem::take(&mut self.sink.refused);
         self.reject(refused_rows(&refused)).await?;
-        let Tally { read, rejected, extra_fields, rules } = std::mem::take(&mut self.tally);
+        let tally = std::mem::take(&mut self.tally);
+        let (read, rejected, extra_fields) = (tally.read, tally.rejected, tally.extra_fields);
         let contract = checker.contract();
         let max_fraction = contract.table_options.max_rejected_fraction;
         let (status, reason) = status(broken.as_ref(), read, rejected, max_fraction);
@@ -286,7 +289,7 @@ impl Delivery<'_> {
         self.rejects.add(broken.iter().map(|broken| Reject::whole(broken.violation())).collect()).await?;
         let (duplicate, sent) = (self.packer.duplicates(), self.sink.sent);
         self.rejects.finish().await?;
-        log(self.uri, status, reason.as_deref(), rejected, extra_fields, &rules);
+        log(self.uri, status, reason.as_deref(), &tally);
         Ok(Receipt {
             dataset: contract.dataset.clone(),
             object_id: origin.object_id.to_string(),
@@ -301,6 +304,7 @@ impl Delivery<'_> {
             duplicate,
             sent,
             extra_fields,
+            warnings: tally.warnings.total(),
         })
     }
 }
@@ -333,17 +337,14 @@ fn refused_rows(refused: &[(Message, String)]) -> Vec<Reject> {
     rejects
 }
 
-fn log(
-    uri: &str,
-    status: Status,
-    reason: Option<&str>,
-    rejected: u64,
-    extra_fields: u64,
-    rules: &BTreeMap<&'static str, u64>,
-) {
-    let rules = serde_json::to_string(rules).unwrap_or_default();
+fn log(uri: &str, status: Status, reason: Option<&str>, tally: &Tally) {
+    let Tally { rejected, extra_fields, warnings, .. } = tally;
+    let rules = serde_json::to_string(&tally.rules).unwrap_or_default();
+    if !warnings.is_empty() {
+        tracing::warn!(source = uri, %warnings, "rows break rules that only warn, or lost a part of a text");
+    }
     match status {
-        Status::Complete if rejected > 0 => {
+        Status::Complete if *rejected > 0 => {
             tracing::warn!(source = uri, rejected, rules, extra_fields, "records were rejected");
         }
         Status::Complete => tracing::debug!(source = uri, extra_fields, "object was delivered"),

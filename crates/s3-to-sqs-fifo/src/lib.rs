@@ -148,6 +148,7 @@ fn count(delivered: &Delivered, metrics: &mut Metrics) {
             metrics.add(dataset, "RecordsDuplicate", receipt.duplicate);
             metrics.add(dataset, "RowsSent", receipt.sent);
             metrics.add(dataset, "ExtraFields", receipt.extra_fields);
+            metrics.add(dataset, "Warnings", receipt.warnings);
             metrics.add(dataset, "ObjectsPartial", u64::from(receipt.status == Status::Partial));
             metrics.add(dataset, "ObjectsFailed", u64::from(receipt.status == Status::Failed));
         }

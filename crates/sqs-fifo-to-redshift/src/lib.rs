@@ -127,6 +127,11 @@ impl App {
                     rows.rejects = rejects.iter().map(without_raw).collect();
                     self.sink.quarantine.put(rows.subject(head, "contract"), rejects).await?;
                 }
+                if !rows.warnings.is_empty() {
+                    tracing::warn!(message_id = head.id, warnings = %rows.warnings, "rows lost a part of a text");
+                    let dataset = &rows.checker.contract().dataset;
+                    metrics.add(dataset, "Warnings", rows.warnings.total());
+                }
                 Ok(Some(rows))
             }
         }

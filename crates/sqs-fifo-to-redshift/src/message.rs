@@ -9,7 +9,7 @@ use penstock_core::ident;
 use penstock_core::quarantine::Subject;
 use penstock_core::queue::Envelope;
 use penstock_core::reject::{Reject, Rule, Violation};
-use penstock_core::row::{self, Checker, Session};
+use penstock_core::row::{self, Checker, Session, Warnings};
 
 use crate::error::Error;
 
@@ -54,6 +54,8 @@ pub struct Rows {
     pub rows: row::Rows,
     /// Rows that do not.
     pub rejects: Vec<Reject>,
+    /// Texts that were cut or emptied because the contract has narrowed since.
+    pub warnings: Warnings,
 }
 
 /// What a message's body is.
@@ -85,8 +87,13 @@ impl Body {
                 "rows of version {theirs} are newer than the deployed {own}"
             )));
         }
-        let mut found =
-            Rows { checker, source: envelope.source, rows: row::Rows::default(), rejects: Vec::new() };
+        let mut found = Rows {
+            checker,
+            source: envelope.source,
+            rows: row::Rows::default(),
+            rejects: Vec::new(),
+            warnings: Warnings::default(),
+        };
         let mut session = Session::default();
         for raw in envelope.rows {
             match found.checker.check_stamped(&mut session, raw.get().as_bytes(), &mut found.rows) {
@@ -99,6 +106,7 @@ impl Body {
                 }),
             }
         }
+        found.warnings.append(session.warnings());
         Ok(Self::Rows(found))
     }
 }

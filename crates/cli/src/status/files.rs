@@ -134,6 +134,7 @@ mod tests {
             duplicate: 2,
             sent,
             extra_fields: 4,
+            warnings: 0,
         }
     }
 

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::row::time::canonical_from_days;
+
 /// Steps of a second that a time is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
@@ -129,7 +131,7 @@ pub(super) fn scaled(out: &mut String, value: i128, scale: u32) {
     }
 }
 
-/// Days since 1970-01-01 as a date; years of other than four digits are written so that they are refused.
+/// Days since 1970-01-01 as a date; a year of other than four digits is told so that it is refused.
 pub(super) fn date(out: &mut String, days: i64) {
     out.push('"');
     plain_date(out, days);
@@ -137,16 +139,9 @@ pub(super) fn date(out: &mut String, days: i64) {
 }
 
 fn plain_date(out: &mut String, days: i64) {
-    // Days of the eras of 400 years that begin on 0000-03-01.
-    let days = i128::from(days) + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year_of_era + era * 400 + i128::from(month <= 2);
-    display(out, format_args!("{year:04}-{month:02}-{day:02}"));
+    if canonical_from_days(days, out).is_err() {
+        display(out, format_args!("day {days}, which has no year of four digits"));
+    }
 }
 
 /// Time since 1970-01-01 as a timestamp, with Z where it is an instant.

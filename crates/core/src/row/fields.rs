@@ -83,11 +83,6 @@ impl Fields {
         }
     }
 
-    /// Whether the record has the slot's field.
-    pub fn is_set(&self, slot: usize) -> bool {
-        self.values.get(slot).is_some_and(|value| *value != Value::Missing)
-    }
-
     /// A stretch of the record's own bytes. Records are at most a few MiB, so offsets fit 32 bits.
     pub fn of_record(start: usize, end: usize) -> Span {
         Span { start: start as u32, end: end as u32, in_scratch: false }

@@ -1,6 +1,7 @@
 //! What was found wrong with one record: what rejects it and what is only counted. Holds no values.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::contract::Severity;
 use crate::reject::{Rule, Violation};
@@ -54,5 +55,16 @@ impl Warnings {
         for violation in warned {
             *self.0.entry((violation.rule, violation.column)).or_default() += 1;
         }
+    }
+}
+
+/// `rule column: count`, one after another, for a log line.
+impl fmt::Display for Warnings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (rule, column, count)) in self.iter().enumerate() {
+            let (comma, column) = (if i > 0 { ", " } else { "" }, column.map(|own| format!(" {own}")));
+            write!(f, "{comma}{}{}: {count}", rule.as_str(), column.unwrap_or_default())?;
+        }
+        Ok(())
     }
 }

@@ -37,15 +37,15 @@ use findings::Findings;
 pub use findings::Warnings;
 pub use hand_over::HandOver;
 pub(crate) use hand_over::push_text;
-pub use place::{Origin, Place, Sequence, StreamPlace};
+pub use place::{MAX_SEQUENCE_DIGITS, Origin, Place, Sequence, StreamPlace};
 use rows::{Cell, Draft, Finished};
 pub use rows::{Row, Rows, Stamp};
 use rules::CompiledRules;
 use scan::Names;
 pub use session::{Accepted, Session};
 pub(crate) use stamped::MAX_SOURCE_BYTES;
-pub use stamped::dataset_of;
 use strict::shortened;
+pub use time::utc_day;
 use unique::Unique;
 
 /// Bytes of a name's tag in the row hash, and of all tags of a contract in which two would be equal.
@@ -165,9 +165,7 @@ impl Checker {
             return Err(found.broken);
         }
         draft.finish(place.position(), stamp);
-        if !found.warned.is_empty() {
-            session.warnings().add(found.warned);
-        }
+        session.warn(found.warned);
         Ok(Accepted { extra_fields: session.fields.extra() })
     }
 
@@ -204,19 +202,26 @@ impl Checker {
         session: &mut Session,
         found: &mut Findings,
     ) {
-        if session.windows.len() < self.unique.len() {
-            session.windows.resize_with(self.unique.len(), Default::default);
+        if self.unique.is_empty() {
+            return;
         }
-        for (rule, window) in self.unique.iter().zip(&session.windows) {
-            if let Some((severity, violation)) = rule.check(draft, stamp.record_id, window) {
+        let mut values = std::mem::take(&mut session.values);
+        values.clear();
+        for (i, rule) in self.unique.iter().enumerate() {
+            let value = rule.value(draft, &mut session.hashed);
+            let owner = value.and_then(|value| session.owner(i, value));
+            if owner.is_some_and(|owner| owner != stamp.record_id) {
+                let (severity, violation) = rule.broken();
                 found.add(severity, violation);
             }
+            values.push(value);
         }
         if found.broken.is_empty() {
-            for (rule, window) in self.unique.iter().zip(&mut session.windows) {
-                rule.keep(draft, stamp.record_id, window);
+            for (i, value) in values.iter().enumerate() {
+                value.iter().for_each(|value| session.keep(i, *value, stamp.record_id));
             }
         }
+        session.values = values;
     }
 
     fn stamp(

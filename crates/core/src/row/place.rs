@@ -65,7 +65,7 @@ pub enum Place<'a> {
 }
 
 /// Digits of the longest sequence number that Kinesis gives.
-const SEQUENCE_DIGITS: usize = 56;
+pub const MAX_SEQUENCE_DIGITS: usize = 56;
 
 impl Place<'_> {
     pub(super) fn position(&self) -> u64 {
@@ -102,7 +102,10 @@ impl Place<'_> {
                 out.push('/');
                 match place.sequence {
                     Sequence::Number(digits) => {
-                        out.extend(std::iter::repeat_n('0', SEQUENCE_DIGITS.saturating_sub(digits.len())));
+                        out.extend(std::iter::repeat_n(
+                            '0',
+                            MAX_SEQUENCE_DIGITS.saturating_sub(digits.len()),
+                        ));
                         out.push_str(digits);
                     }
                     Sequence::RecordId(id) => out.push_str(ident::digest_id(id).as_str()),

@@ -6,7 +6,7 @@ use super::findings::Warnings;
 use super::scan::{self, Hint, Names, Scanned};
 use super::strict;
 use super::unique::Window;
-use crate::ident::RowHash;
+use crate::ident::{HexId, RowHash};
 use crate::reject::Violation;
 
 /// Buffers of a stream of records.
@@ -17,8 +17,20 @@ pub struct Session {
     /// Text that a hash is taken of.
     pub(super) hashed: String,
     pub(super) row_hash: RowHash,
-    /// Values that must not stand twice, for each such rule.
-    pub(super) windows: Vec<Window>,
+    /// A row's values that must not stand twice, by rule.
+    pub(super) values: Vec<Option<HexId>>,
+    /// The values of the rows so far, by rule.
+    windows: Vec<Window>,
+    warnings: Warnings,
+    /// Of the rows since a mark, whose fate is not settled; none where each row stands for itself.
+    unsettled: Option<Unsettled>,
+}
+
+/// What rows left behind that may be taken back.
+#[derive(Debug, Default)]
+struct Unsettled {
+    /// Rules whose windows got a value, in that order.
+    kept: Vec<usize>,
     warnings: Warnings,
 }
 
@@ -32,7 +44,54 @@ pub struct Accepted {
 impl Session {
     /// What rows broke that does not reject them, since it was last taken.
     pub fn warnings(&mut self) -> &mut Warnings {
+        if let Some(unsettled) = &mut self.unsettled {
+            self.warnings.append(&mut unsettled.warnings);
+        }
         &mut self.warnings
+    }
+
+    /// From here on rows stand or fall together, until the next mark.
+    pub fn mark(&mut self) {
+        let unsettled = self.unsettled.get_or_insert_default();
+        unsettled.kept.clear();
+        self.warnings.append(&mut unsettled.warnings);
+    }
+
+    /// The rows since the mark fell: nothing of them counts.
+    pub fn roll_back(&mut self) {
+        let Some(unsettled) = &mut self.unsettled else { return };
+        unsettled.warnings = Warnings::default();
+        while let Some(rule) = unsettled.kept.pop() {
+            if let Some(window) = self.windows.get_mut(rule) {
+                window.forget_last();
+            }
+        }
+    }
+
+    pub(super) fn warn(&mut self, warned: Vec<Violation>) {
+        if warned.is_empty() {
+            return;
+        }
+        match &mut self.unsettled {
+            Some(unsettled) => unsettled.warnings.add(warned),
+            None => self.warnings.add(warned),
+        }
+    }
+
+    /// The row that has a rule's values.
+    pub(super) fn owner(&self, rule: usize, value: HexId) -> Option<HexId> {
+        self.windows.get(rule)?.owner(&value)
+    }
+
+    /// Keeps an accepted row's values for a rule.
+    pub(super) fn keep(&mut self, rule: usize, value: HexId, record_id: HexId) {
+        if self.windows.len() <= rule {
+            self.windows.resize_with(rule + 1, Window::default);
+        }
+        let is_new = self.windows.get_mut(rule).is_some_and(|window| window.keep(value, record_id));
+        if let (true, Some(unsettled)) = (is_new, &mut self.unsettled) {
+            unsettled.kept.push(rule);
+        }
     }
 
     /// Scans the record at the front of the bytes into `fields`, if it is plainly right.

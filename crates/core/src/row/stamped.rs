@@ -5,7 +5,6 @@ use super::hand_over::{CONTRACT_VERSION, DATASET, DELETED, ORDER, RECORD_ID, ROW
 use super::rows::{Cell, Draft, Finished};
 use super::scan::Names;
 use super::session::{Accepted, Session};
-use super::strict::read_fields;
 use super::{Checker, Rows, Scalar, overflowed, put};
 use crate::contract::{Contract, PhysicalType};
 use crate::ident::HexId;
@@ -22,18 +21,6 @@ pub(super) fn names(contract: &Contract) -> Names {
     let stamps = [RECORD_ID, ROW_HASH, ORDER, DELETED, SOURCE, DATASET, CONTRACT_VERSION];
     let all = columns.chain(stamps.map(|name| (name, false)));
     Names::new(all.enumerate().map(|(i, (name, keeps_json))| (name.to_owned(), i, keeps_json)))
-}
-
-/// The dataset that a stamped row names; `None` for a record that is none.
-pub fn dataset_of(record: &[u8]) -> Option<String> {
-    let names = [(RECORD_ID, 0), (DATASET, 1)].map(|(name, slot)| (name.to_owned(), slot, false));
-    let mut session = Session::default();
-    read_fields(record, &Names::new(names), &mut session.fields).ok()?;
-    let text = std::str::from_utf8(record).ok()?;
-    match (session.fields.is_set(0), session.fields.scalar(1, text)) {
-        (true, Scalar::Text(dataset)) => Some(dataset.to_owned()),
-        _ => None,
-    }
 }
 
 impl Checker {
@@ -71,7 +58,7 @@ impl Checker {
         match stamp {
             Ok(stamp) if broken.is_empty() => {
                 draft.finish(0, stamp);
-                session.warnings().add(warned);
+                session.warn(warned);
                 Ok(Accepted { extra_fields: session.fields.extra() })
             }
             Ok(_) => Err(broken),

@@ -1,6 +1,7 @@
 //! Values that must not stand twice, looked for within a bounded window of rows that are read together. What lies
 //! further apart, or in another object, only the warehouse can tell. Knows no SQL.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use super::rows::Draft;
@@ -45,38 +46,49 @@ impl Unique {
             .collect()
     }
 
-    /// The row's values; none where one of them is NULL.
-    fn value(&self, draft: &Draft<'_>) -> Option<HexId> {
-        let mut joined = String::new();
+    /// The row's values; none where one of them is NULL, which equals nothing. `joined` is a buffer.
+    pub fn value(&self, draft: &Draft<'_>, joined: &mut String) -> Option<HexId> {
+        joined.clear();
         for i in &self.columns {
-            ident::push_netstr(draft.get(*i)?, &mut joined);
+            ident::push_netstr(draft.get(*i)?, joined);
         }
-        Some(ident::record_id_of_netstrs(&joined))
+        Some(ident::record_id_of_netstrs(joined))
     }
 
-    /// Looks for the row's values among those before it. Another version of the same row may have the same values; so
-    /// may rows of which one value is NULL.
-    pub fn check(
-        &self,
-        draft: &Draft<'_>,
-        record_id: HexId,
-        window: &Window,
-    ) -> Option<(Severity, Violation)> {
-        let owner = window.owners.get(&self.value(draft)?)?;
-        let reason = || format!("stands in another row of the last {WINDOW}, too");
-        (*owner != record_id).then(|| (self.severity, Violation::column(Rule::Unique, &self.names, reason())))
+    /// What a row breaks whose values another row has. (Another version of the same row may have them, too.)
+    pub fn broken(&self) -> (Severity, Violation) {
+        let reason = format!("stands in another row of the last {WINDOW}, too");
+        (self.severity, Violation::column(Rule::Unique, &self.names, reason))
+    }
+}
+
+impl Window {
+    /// The row that has the values.
+    pub fn owner(&self, value: &HexId) -> Option<HexId> {
+        self.owners.get(value).copied()
     }
 
-    /// Keeps the values of a row that was accepted.
-    pub fn keep(&self, draft: &Draft<'_>, record_id: HexId, window: &mut Window) {
-        let Some(value) = self.value(draft) else { return };
-        if window.owners.insert(value, record_id).is_none() {
-            window.values.push_back(value);
-        }
-        if window.values.len() > WINDOW
-            && let Some(oldest) = window.values.pop_front()
+    /// Keeps the values of a row that was accepted; false if they were kept already.
+    pub fn keep(&mut self, value: HexId, record_id: HexId) -> bool {
+        let Entry::Vacant(entry) = self.owners.entry(value) else { return false };
+        entry.insert(record_id);
+        self.values.push_back(value);
+        if self.values.len() > WINDOW
+            && let Some(oldest) = self.values.pop_front()
         {
-            window.owners.remove(&oldest);
+            self.owners.remove(&oldest);
+        }
+        true
+    }
+
+    /// Forgets the values that were kept last.
+    pub fn forget_last(&mut self) {
+        if let Some(value) = self.values.pop_back() {
+            self.owners.remove(&value);
         }
     }
 }
+
+#[cfg(test)]
+#[path = "unique_tests.rs"]
+mod tests;

@@ -7,7 +7,9 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
-use super::{Batch, Entry, Loose, MAX_SEQUENCE_DIGITS, NotFirehose};
+use penstock_core::row::MAX_SEQUENCE_DIGITS;
+
+use super::{Batch, Entry, Loose, NotFirehose};
 
 impl Batch {
     /// Reads an event's JSON.

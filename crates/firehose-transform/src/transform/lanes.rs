@@ -100,6 +100,10 @@ impl<'a> Lanes<'a> {
             account: Account::of(&dataset.name),
             dataset,
         });
+        // It may be opened in the middle of a record.
+        if let Some(lane) = self.lanes.last_mut() {
+            lane.session.mark();
+        }
         self.lanes.len() - 1
     }
 
@@ -132,6 +136,7 @@ impl<'a> Lanes<'a> {
     /// The next record begins.
     pub fn mark(&mut self) {
         for lane in &mut self.lanes {
+            lane.session.mark();
             lane.start = lane.rows.len();
             lane.extra_fields = 0;
         }
@@ -143,6 +148,7 @@ impl<'a> Lanes<'a> {
             if lane.rows.len() > lane.start {
                 lane.rows.truncate(lane.start);
             }
+            lane.session.roll_back();
             lane.extra_fields = 0;
         }
     }

@@ -101,3 +101,13 @@ fn stamps_that_are_null_or_no_text_are_bad_stamps_and_not_none() {
     row["_dataset"] = json!(5);
     assert_eq!(results(&app(), vec![record(1, row.to_string())]), ["ProcessingFailed"]);
 }
+
+#[test]
+fn a_row_of_a_failed_record_leaves_no_value_behind() {
+    const MAIL: &str = "name: mail, physicalType: varchar(20), unique: true";
+    let app = try_app(vec![contract("orders", "orders-stream", &[ID, MAIL])], &[]).unwrap();
+    let half_bad = "{\"id\":\"a\",\"mail\":\"x\"}\n{\"mail\":\"y\"}";
+    let rows = [half_bad, r#"{"id":"b","mail":"x"}"#, r#"{"id":"c","mail":"x"}"#];
+    let records = rows.iter().enumerate().map(|(n, data)| record(n, data)).collect();
+    assert_eq!(results(&app, records), ["ProcessingFailed", "Ok", "ProcessingFailed"]);
+}

@@ -100,3 +100,12 @@ async fn an_object_at_fault_is_acknowledged_only_when_it_is_in_quarantine() {
         assert_eq!(function.deliver().await, acknowledged, "{status}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_only_warns_is_sent_and_counted() {
+    let function = Script::of("{\"id\":\"a\",\"pad\":\"x!\"}\n{\"id\":\"b\",\"pad\":\"x\"}\n").start();
+    assert!(function.deliver().await);
+    let receipt = function.receipt();
+    let counts = ["read", "rejected", "sent", "warnings"].map(|name| receipt[name].as_u64().unwrap());
+    assert_eq!(counts, [2, 0, 2, 1]);
+}

@@ -41,7 +41,8 @@ pub fn contract(rows_per_message: usize) -> String {
          \u{20} properties:\n\
          \u{20} - {{name: id, physicalType: varchar(64), required: true, primaryKey: true, primaryKeyPosition: 1}}\n\
          \u{20} - {{name: g, physicalType: varchar(64)}}\n\
-         \u{20} - {{name: pad, physicalType: varchar(65535)}}\n"
+         \u{20} - {{name: pad, physicalType: varchar(65535), quality: [{{metric: invalidValues, mustBe: 0, \
+             severity: warning, arguments: {{pattern: '^[^!]*$'}}}}]}}\n"
     )
 }
 

@@ -9,7 +9,7 @@ use penstock_core::decode::Limits;
 use penstock_core::kpl::{self, UserRecord};
 use penstock_core::object::events_in_text;
 use penstock_core::queue::Envelope;
-use penstock_core::row::{Checker, HandOver, Rows, Session, dataset_of};
+use penstock_core::row::{Checker, HandOver, Rows, Session};
 use penstock_core::{mask, quarantine};
 
 use crate::datasets::{self, contract_text};
@@ -273,7 +273,7 @@ fn stamped(bytes: &[u8]) -> u64 {
         read.map(|own| own.extra_fields.min(2))
             .map_err(|broken| broken.into_iter().map(|own| (own.rule, own.column)).collect::<Vec<_>>())
     });
-    told((message, events, dataset_of(bytes).is_some(), rows))
+    told((message, events, rows))
 }
 
 fn hold_stamped(checker: &Checker, rows: &Rows) {
