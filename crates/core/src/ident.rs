@@ -14,6 +14,9 @@ pub const HEX_LEN: usize = 32;
 pub struct HexId([u8; HEX_LEN]);
 
 impl HexId {
+    /// Stands where none is known yet.
+    pub(crate) const NONE: Self = Self([b'0'; HEX_LEN]);
+
     /// Takes the first 128 bits of a digest.
     fn from_digest(digest: &[u8]) -> Self {
         let mut hex = [b'0'; HEX_LEN];
@@ -130,9 +133,13 @@ impl RowHash {
         self.number(text_len);
     }
 
-    /// All their texts.
-    pub fn finish(&mut self, texts: &str) -> HexId {
-        self.bytes.extend_from_slice(texts.as_bytes());
+    /// The text of one of them, in the same order.
+    pub fn text(&mut self, text: &str) {
+        self.bytes.extend_from_slice(text.as_bytes());
+    }
+
+    /// After all of them.
+    pub fn finish(&self) -> HexId {
         HexId::from_digest(blake3::hash(&self.bytes).as_bytes())
     }
 

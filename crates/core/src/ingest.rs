@@ -8,14 +8,14 @@ use std::sync::Arc;
 use crate::contract::{ContractError, Format};
 use crate::decode::{Broken, Inflate, Limits};
 use crate::reject::Reject;
-use crate::row::{Checker, Origin, Rows, Session, Warnings};
+use crate::row::{CheckedRows, Checker, Origin, Place, Rows, Session, Warnings};
 use reader::{Reader, Taken};
 
 /// Rows and rejects of one object, since it was last cleared. `read` counts both.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Records that fit the contract, in the object's order.
-    pub rows: Rows,
+    /// Records that fit the contract, in the object's order. `Ingest::stamp` gives them their stamps.
+    pub rows: CheckedRows,
     /// Records that do not, in the object's order.
     pub rejects: Vec<Reject>,
     /// Records seen.
@@ -77,6 +77,15 @@ impl Ingest {
         let inflate = Some(Inflate::new(s3.compression, limits));
         let records = Records { checker, session: Session::default(), origin };
         Ok(Self { records, inflate, reader, unpacked: Ok(()) })
+    }
+
+    /// The batch's rows with their stamps: who only counts rows or looks at them does without.
+    pub fn stamp<'b>(&mut self, batch: &'b mut Batch) -> &'b Rows {
+        let Records { checker, session, origin } = &mut self.records;
+        batch.rows.stamp(|rows, at| {
+            let Some(position) = rows.get(at).map(|row| row.position()) else { return };
+            checker.stamp(rows, at, &Place::Object { origin, position }, session);
+        })
     }
 
     /// All bytes in steps, for tests.

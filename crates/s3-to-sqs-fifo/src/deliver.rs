@@ -201,7 +201,7 @@ impl Delivery<'_> {
                 }
                 batch.clear();
                 let step = ingest.step(rest, &mut batch);
-                self.take(&mut batch).await?;
+                self.take(&mut ingest, &mut batch).await?;
                 match step {
                     Ok(taken) => rest = rest.get(taken..).unwrap_or_default(),
                     Err(broken) => return Ok(Some(broken)),
@@ -211,7 +211,7 @@ impl Delivery<'_> {
         loop {
             batch.clear();
             let ended = ingest.finish(&mut batch);
-            self.take(&mut batch).await?;
+            self.take(&mut ingest, &mut batch).await?;
             match ended {
                 Ok(Progress::More) if invocation.is_over(RESERVE) => {
                     return Err(Error::OutOfTime { uri: self.uri.to_owned() });
@@ -224,12 +224,12 @@ impl Delivery<'_> {
     }
 
     /// Sends the rows and quarantines the rejects of a batch.
-    async fn take(&mut self, batch: &mut Batch) -> Result<(), Error> {
+    async fn take(&mut self, ingest: &mut Ingest, batch: &mut Batch) -> Result<(), Error> {
         self.tally.read += batch.read;
         self.tally.extra_fields += batch.extra_fields;
         self.tally.warnings.append(&mut batch.warnings);
         self.reject(std::mem::take(&mut batch.rejects)).await?;
-        for row in batch.rows.iter() {
+        for row in ingest.stamp(batch).iter() {
             match self.packer.push(row) {
                 Ok(message) => self.send(message).await?,
                 Err(violation) => {

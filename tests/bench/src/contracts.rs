@@ -8,6 +8,8 @@ use anyhow::Context as _;
 use crate::sample::Form;
 
 const TRANSACTIONS: &str = include_str!("../../../infra/contracts/transactions.odcs.yaml");
+/// The derived columns are the last ones.
+const FIRST_DERIVED: &str = "      - name: booked_date\n";
 
 /// Writes ten contracts: that of transactions, and nine of other datasets with as many rules.
 pub fn write_ten(folder: &Path) -> anyhow::Result<()> {
@@ -21,12 +23,16 @@ pub fn write_ten(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The contract of transactions for files of a form.
-pub fn of_form(form: Form) -> String {
-    match form {
+/// The contract of transactions for files of a form, with its derived columns or with those alone that a source has.
+pub fn of_form(form: Form, with_derived: bool) -> String {
+    let mut text = match form {
         Form::Ndjson => filled(),
         Form::Csv => filled().replace("*.json", "*.csv").replace("format: json", "format: csv"),
+    };
+    if let (false, Some(derived)) = (with_derived, text.find(FIRST_DERIVED)) {
+        text.truncate(derived);
     }
+    text
 }
 
 fn filled() -> String {
@@ -40,6 +46,19 @@ fn filled() -> String {
 mod tests {
     use super::*;
     use penstock_core::contract::ContractSet;
+
+    #[test]
+    fn only_derived_columns_are_left_out() {
+        for form in [Form::Ndjson, Form::Csv] {
+            let [all, sources] = [true, false].map(|with_derived| {
+                let text = of_form(form, with_derived);
+                ContractSet::parse([("t", text.as_str())]).unwrap().iter().next().unwrap().clone()
+            });
+            let kept = all.columns.iter().filter(|column| column.derived.is_none()).map(|own| &own.name);
+            assert!(kept.eq(sources.columns.iter().map(|own| &own.name)), "{form:?}");
+            assert!(sources.columns.len() < all.columns.len());
+        }
+    }
 
     #[test]
     fn the_ten_contracts_can_stand_together() {

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::ours::Ours;
+use crate::ours::{Ours, Work};
 use crate::process::peak_memory_mb;
 use crate::sample::{CSV_HEADER, Form, Transactions};
 use crate::table::{Line, Need};
@@ -53,7 +53,8 @@ fn measure(what: String, argument: &str, megabytes: usize) -> anyhow::Result<Lin
 /// The child's part: reads that much, prints the peak of its own memory.
 pub fn child(streamed: Streamed, megabytes: usize) -> anyhow::Result<()> {
     let form = if streamed == Streamed::Csv { Form::Csv } else { Form::Ndjson };
-    let (mut transactions, mut ours, mut left) = (Transactions::new(), Ours::start(form)?, megabytes << 20);
+    let (mut transactions, mut ours, mut left) =
+        (Transactions::new(), Ours::start(form, Work::Stamped)?, megabytes << 20);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let mut piece = Vec::with_capacity(PIECE_BYTES + 1024);
     if form == Form::Csv {

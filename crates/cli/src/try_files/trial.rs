@@ -138,7 +138,7 @@ impl Reading<'_> {
             let mut rest = buffer.get(..read).unwrap_or_default();
             while !rest.is_empty() {
                 let step = ingest.step(rest, &mut batch);
-                self.take(&mut batch)?;
+                self.take(&mut ingest, &mut batch)?;
                 match step {
                     Ok(taken) => rest = rest.get(taken..).unwrap_or_default(),
                     Err(broken) => return Ok(Some(broken)),
@@ -151,7 +151,7 @@ impl Reading<'_> {
     fn end(&mut self, mut ingest: Ingest, batch: &mut Batch) -> Result<Option<Broken>, Failure> {
         loop {
             let ended = ingest.finish(batch);
-            self.take(batch)?;
+            self.take(&mut ingest, batch)?;
             match ended {
                 Ok(Progress::More) => {}
                 Ok(Progress::Done) => return Ok(None),
@@ -161,14 +161,14 @@ impl Reading<'_> {
     }
 
     /// Counts, shows and writes what a batch holds, and empties it.
-    fn take(&mut self, batch: &mut Batch) -> Result<(), Failure> {
+    fn take(&mut self, ingest: &mut Ingest, batch: &mut Batch) -> Result<(), Failure> {
         self.account.read += batch.read;
         self.account.extra_fields += batch.extra_fields;
         self.account.warnings.append(&mut batch.warnings);
         for reject in batch.rejects.drain(..) {
             self.reject(reject)?;
         }
-        for row in batch.rows.iter() {
+        for row in ingest.stamp(batch).iter() {
             match self.refused_by_packer(row) {
                 Some(reject) => self.reject(reject)?,
                 None => self.accept(row)?,

@@ -94,6 +94,8 @@ pub(crate) struct CsvReader {
     /// Whether what is there is not all of the object.
     broke_off: bool,
     state: State,
+    /// Stream offset behind the last NUL so far.
+    nul_until: u64,
     /// A record of many lines had no end up to this stream offset. So a scan that is within quotes at a line break
     /// before it has none either: that one was too, and two scans that stand alike go on alike. Keeps lines of
     /// unclosed quotes from costing a scan each.
@@ -148,6 +150,7 @@ impl CsvReader {
             finished: false,
             broke_off: false,
             state: State::Start,
+            nul_until: 0,
             unclosed_until: 0,
             unclosed_mode: Mode::Quoted,
         }
@@ -160,6 +163,9 @@ impl CsvReader {
             self.buffer.drain(..self.at);
             self.offset += self.at as u64;
             self.at = 0;
+        }
+        if let Some(at) = memchr::memrchr(0, bytes) {
+            self.nul_until = self.offset + (self.buffer.len() + at + 1) as u64;
         }
         self.buffer.extend_from_slice(bytes);
     }
@@ -359,9 +365,9 @@ impl CsvReader {
     #[inline]
     fn tell(&self, bytes: &[u8], fields: &mut Fields) -> (Found, Told) {
         fields.clear(self.columns.slot_count);
+        fields.may_hold_nul = self.nul_until > self.position();
         let targets = self.targets.as_ref().map_or(&[][..], Targets::as_slice);
-        let quote = self.dialect.quote.unwrap_or_default();
-        let mut teller = Teller::new(bytes, fields, targets, &self.null_texts, quote);
+        let mut teller = Teller::new(bytes, fields, targets, &self.null_texts);
         let found = scan(bytes, self.dialect, &mut teller);
         let (mut fault, count, breaks) = (teller.fault, teller.count, teller.breaks + 1);
         if fault.is_none() && count != targets.len() && self.targets.is_some() {

@@ -1,6 +1,8 @@
 //! The fields of one CSV record into their slots: which are NULL, which are JSON, which have no column. Knows neither
 //! the stream nor the header.
 
+use simdutf8::compat::from_utf8;
+
 use super::csv::Fault;
 use super::csv_scan::Sink;
 use crate::row::fields::{Fields, MAX_EXTRA_TOLD, Span, Value};
@@ -21,7 +23,6 @@ pub(super) struct Teller<'a> {
     fields: &'a mut Fields,
     targets: &'a [Target],
     null_texts: &'a [String],
-    quote: u8,
     /// Fields so far.
     pub count: usize,
     pub fault: Option<Fault>,
@@ -35,9 +36,8 @@ impl<'a> Teller<'a> {
         fields: &'a mut Fields,
         targets: &'a [Target],
         null_texts: &'a [String],
-        quote: u8,
     ) -> Self {
-        Self { record, fields, targets, null_texts, quote, count: 0, fault: None, breaks: 0 }
+        Self { record, fields, targets, null_texts, count: 0, fault: None, breaks: 0 }
     }
 
     #[inline(always)]
@@ -68,16 +68,19 @@ impl<'a> Teller<'a> {
 
     fn without_doubling(&mut self, start: usize, end: usize) -> Span {
         // Bytes that are no text are refused with their record, whatever stands here.
-        let text = std::str::from_utf8(self.record.get(start..end).unwrap_or_default()).unwrap_or_default();
-        let quote = char::from(self.quote);
-        self.fields.of_scratch(|scratch| {
-            let mut rest = text;
-            while let Some(at) = rest.find(quote) {
-                scratch.push_str(rest.get(..=at).unwrap_or_default());
-                rest = rest.get(at + 2..).unwrap_or_default();
+        let text = from_utf8(self.record.get(start..end).unwrap_or_default()).unwrap_or_default();
+        let doubled = std::mem::take(&mut self.fields.doubled);
+        let span = self.fields.of_scratch(|scratch| {
+            let mut kept = 0;
+            for second in &doubled {
+                let second = second - start;
+                scratch.push_str(text.get(kept..second).unwrap_or_default());
+                kept = second + 1;
             }
-            scratch.push_str(rest);
-        })
+            scratch.push_str(text.get(kept..).unwrap_or_default());
+        });
+        self.fields.doubled = doubled;
+        span
     }
 }
 
@@ -100,13 +103,23 @@ impl Sink for Teller<'_> {
     }
 
     #[inline]
-    fn quoted(&mut self, start: usize, end: usize, doubled: bool) {
-        let text = self.record.get(start..end).unwrap_or_default();
-        self.breaks += memchr::memchr_iter(b'\n', text).count() as u64;
+    fn quoted(&mut self, start: usize, end: usize) {
         self.set(start, end, |own, nested| {
-            let span = if doubled { own.without_doubling(start, end) } else { Fields::of_record(start, end) };
+            let span = match own.fields.doubled.is_empty() {
+                true => Fields::of_record(start, end),
+                false => own.without_doubling(start, end),
+            };
             if nested { Value::Nested(span) } else { Value::Text(span) }
         });
+        self.fields.doubled.clear();
+    }
+
+    fn doubled(&mut self, at: usize) {
+        self.fields.doubled.push(at);
+    }
+
+    fn line_break(&mut self) {
+        self.breaks += 1;
     }
 
     fn behind_quote(&mut self) {

@@ -28,8 +28,7 @@ impl Targets {
 
     /// By the header's names, matched exactly without blanks around them.
     pub fn of_header(record: &[u8], dialect: Dialect, columns: &CsvColumns) -> Result<Self, Broken> {
-        let quote = char::from(dialect.quote.unwrap_or(b'"'));
-        let mut names = Names { record, quote, names: Vec::new() };
+        let mut names = Names { record, doubled: Vec::new(), names: Vec::new() };
         // A line break behind the record ends its last field.
         let whole = [record, b"\n"].concat();
         names.record = &whole;
@@ -98,7 +97,7 @@ fn target(columns: &CsvColumns, i: usize) -> Target {
 /// The header's names.
 struct Names<'a> {
     record: &'a [u8],
-    quote: char,
+    doubled: Vec<usize>,
     names: Vec<String>,
 }
 
@@ -113,13 +112,22 @@ impl Sink for Names<'_> {
         self.names.push(self.text(start, end));
     }
 
-    fn quoted(&mut self, start: usize, end: usize, doubled: bool) {
-        let text = self.text(start, end);
-        let quote = self.quote.to_string();
-        self.names.push(if doubled { text.replace(&quote.repeat(2), &quote) } else { text });
+    fn quoted(&mut self, start: usize, end: usize) {
+        let (mut text, mut kept) = (String::new(), start);
+        for second in std::mem::take(&mut self.doubled) {
+            text.push_str(&self.text(kept, second));
+            kept = second + 1;
+        }
+        text.push_str(&self.text(kept, end));
+        self.names.push(text);
+    }
+
+    fn doubled(&mut self, at: usize) {
+        self.doubled.push(at);
     }
 
     // The reader has refused such a header already.
+    fn line_break(&mut self) {}
     fn behind_quote(&mut self) {}
     fn unclosed(&mut self) {}
 }

@@ -1,6 +1,8 @@
 //! The grammar of CSV: one pass over a record's bytes that finds its fields and its end, and can go on where the
 //! bytes broke off. Knows no columns and no limits: a sink is told where the fields lie.
 
+use wide::u8x16;
+
 /// The bytes that mean something.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dialect {
@@ -16,7 +18,7 @@ pub(super) enum Mode {
     FieldStart,
     Unquoted,
     Quoted,
-    /// Behind a quote in a quoted field: the field's end, or the first of two quotes.
+    /// Right behind a quote in a quoted field: the field's end, or the first of two quotes.
     QuoteSeen,
 }
 
@@ -32,8 +34,12 @@ pub(super) enum Found {
 /// Is told the fields in their order, as ranges of the scanned bytes.
 pub(super) trait Sink {
     fn unquoted(&mut self, start: usize, end: usize);
-    /// Without its quotes; `doubled` if quotes in it are written twice.
-    fn quoted(&mut self, start: usize, end: usize, doubled: bool);
+    /// Without its quotes.
+    fn quoted(&mut self, start: usize, end: usize);
+    /// The second of two quotes in a quoted field that stand for one.
+    fn doubled(&mut self, at: usize);
+    /// A line break in a quoted field.
+    fn line_break(&mut self);
     /// The field told last has text behind its closing quote.
     fn behind_quote(&mut self);
     /// A quoted field ends with its line.
@@ -45,15 +51,16 @@ pub(super) struct Nowhere;
 
 impl Sink for Nowhere {
     fn unquoted(&mut self, _: usize, _: usize) {}
-    fn quoted(&mut self, _: usize, _: usize, _: bool) {}
+    fn quoted(&mut self, _: usize, _: usize) {}
+    fn doubled(&mut self, _: usize) {}
+    fn line_break(&mut self) {}
     fn behind_quote(&mut self) {}
     fn unclosed(&mut self) {}
 }
 
-const WORD: usize = size_of::<u64>();
 /// Bytes that are looked at together: a bit each.
-const BLOCK: usize = 4 * WORD;
-const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+const BLOCK: usize = 64;
+const LANES: usize = 16;
 
 /// Scans from the record's first byte, telling its fields.
 pub(super) fn scan<S: Sink>(bytes: &[u8], dialect: Dialect, sink: &mut S) -> Found {
@@ -61,146 +68,126 @@ pub(super) fn scan<S: Sink>(bytes: &[u8], dialect: Dialect, sink: &mut S) -> Fou
 }
 
 /// Scans on from `at`. Only a scan from the record's first byte tells its fields right.
-pub(super) fn go_on<S: Sink>(
-    bytes: &[u8],
-    mut at: usize,
-    mut mode: Mode,
-    dialect: Dialect,
-    sink: &mut S,
-) -> Found {
-    let mut field = at;
-    loop {
-        let step = match mode {
-            Mode::FieldStart => match bytes.get(at) {
-                None => return Found::More(mode),
-                Some(first) if Some(*first) == dialect.quote => {
-                    at += 1;
-                    field = at;
-                    Step::To(at, Mode::Quoted)
-                }
-                Some(_) => Step::To(at, Mode::Unquoted),
-            },
-            Mode::Unquoted => unquoted(bytes, at, &mut field, dialect, sink),
-            Mode::Quoted | Mode::QuoteSeen => quoted(bytes, at, mode, &mut field, dialect, sink),
-        };
-        match step {
-            Step::To(next, then) => (at, mode) = (next, then),
-            Step::End(found) => return found,
-        }
-        if mode == Mode::FieldStart {
-            field = at;
-        }
-    }
-}
-
-enum Step {
-    /// Goes on at the index in the mode.
-    To(usize, Mode),
-    End(Found),
-}
-
-/// Unquoted fields up to the record's end or the next quoted one: the way of nearly every byte.
-fn unquoted<S: Sink>(bytes: &[u8], mut at: usize, field: &mut usize, dialect: Dialect, sink: &mut S) -> Step {
-    let (delimiters, breaks) = (repeat(dialect.delimiter), repeat(b'\n'));
-    let mut start = *field;
+#[inline]
+pub(super) fn go_on<S: Sink>(bytes: &[u8], at: usize, mode: Mode, dialect: Dialect, sink: &mut S) -> Found {
+    let marks = Marks::of(dialect);
+    let mut scan = Scan { bytes, dialect, sink, mode, field: at, quote: at.wrapping_sub(1) };
     let mut blocks = bytes.get(at..).unwrap_or_default().chunks_exact(BLOCK);
+    let mut begin = at;
     for block in blocks.by_ref() {
-        let mut hits = hits(block, delimiters, breaks);
+        let hits = block.first_chunk().map_or(0, |block| marks.hits(block));
+        if let Some(end) = scan.block(begin, hits) {
+            return Found::End(end);
+        }
+        begin += BLOCK;
+    }
+    let rest = blocks.remainder();
+    let mut last = [0; BLOCK];
+    if let Some(last) = last.get_mut(..rest.len()) {
+        last.copy_from_slice(rest);
+    }
+    let hits = marks.hits(&last) & ((1 << rest.len()) - 1);
+    match scan.block(begin, hits) {
+        Some(end) => Found::End(end),
+        None => Found::More(scan.at_end()),
+    }
+}
+
+struct Scan<'b, 's, S> {
+    bytes: &'b [u8],
+    dialect: Dialect,
+    sink: &'s mut S,
+    mode: Mode,
+    /// Where the field's text begins.
+    field: usize,
+    /// The last quote of a quoted field so far.
+    quote: usize,
+}
+
+impl<S: Sink> Scan<'_, '_, S> {
+    /// Takes the marks of a block, the first one lowest; the index of the line break that ends the record.
+    #[inline(always)]
+    fn block(&mut self, begin: usize, mut hits: u64) -> Option<usize> {
         while hits != 0 {
-            let hit = at + hits.trailing_zeros() as usize;
+            let at = begin + hits.trailing_zeros() as usize;
             hits &= hits - 1;
-            if let Some(step) = unquoted_end(bytes, start, hit, dialect, sink) {
-                return step;
-            }
-            start = hit + 1;
-        }
-        at += BLOCK;
-    }
-    for (i, byte) in blocks.remainder().iter().enumerate() {
-        if *byte == dialect.delimiter || *byte == b'\n' {
-            if let Some(step) = unquoted_end(bytes, start, at + i, dialect, sink) {
-                return step;
-            }
-            start = at + i + 1;
-        }
-    }
-    *field = start;
-    Step::End(Found::More(Mode::Unquoted))
-}
-
-/// The field that ends at a delimiter or line break; `None` if another unquoted one begins behind it.
-#[inline(always)]
-fn unquoted_end<S: Sink>(
-    bytes: &[u8],
-    start: usize,
-    end: usize,
-    dialect: Dialect,
-    sink: &mut S,
-) -> Option<Step> {
-    if bytes.get(end) == Some(&b'\n') {
-        sink.unquoted(start, without_cr(bytes, start, end));
-        return Some(Step::End(Found::End(end)));
-    }
-    sink.unquoted(start, end);
-    match bytes.get(end + 1) {
-        None => Some(Step::End(Found::More(Mode::FieldStart))),
-        Some(next) if Some(*next) == dialect.quote => Some(Step::To(end + 1, Mode::FieldStart)),
-        Some(_) => None,
-    }
-}
-
-/// The rest of a quoted field and what stands behind it.
-fn quoted<S: Sink>(
-    bytes: &[u8],
-    mut at: usize,
-    mut mode: Mode,
-    field: &mut usize,
-    dialect: Dialect,
-    sink: &mut S,
-) -> Step {
-    let quote = dialect.quote.unwrap_or(b'"');
-    let start = *field;
-    let mut doubled = false;
-    loop {
-        if mode == Mode::Quoted {
-            let rest = bytes.get(at..).unwrap_or_default();
-            let next = match dialect.multiline {
-                true => memchr::memchr(quote, rest),
-                false => memchr::memchr2(quote, b'\n', rest),
+            let byte = *self.bytes.get(at)?;
+            let ends = match self.mode {
+                Mode::FieldStart | Mode::Unquoted => self.unquoted(at, byte),
+                Mode::Quoted => self.quoted(at, byte),
+                Mode::QuoteSeen => self.behind_quote(at, byte),
             };
-            let Some(next) = next.map(|next| at + next) else { return Step::End(Found::More(mode)) };
-            if bytes.get(next) == Some(&b'\n') {
-                sink.quoted(start, without_cr(bytes, start, next), doubled);
-                sink.unclosed();
-                return Step::End(Found::End(next));
+            if ends {
+                return Some(at);
             }
-            at = next + 1;
         }
-        let Some(byte) = bytes.get(at) else { return Step::End(Found::More(Mode::QuoteSeen)) };
-        if *byte == quote {
-            doubled = true;
-            at += 1;
-            mode = Mode::Quoted;
-            continue;
-        }
-        sink.quoted(start, at.saturating_sub(1), doubled);
-        return behind(bytes, at, dialect, sink);
+        None
     }
-}
 
-/// What stands behind a closing quote.
-fn behind<S: Sink>(bytes: &[u8], at: usize, dialect: Dialect, sink: &mut S) -> Step {
-    let rest = bytes.get(at..).unwrap_or_default();
-    let end = memchr::memchr2(dialect.delimiter, b'\n', rest).map_or(bytes.len(), |end| at + end);
-    let stop = bytes.get(end);
-    let text_end = if stop == Some(&b'\n') { without_cr(bytes, at, end) } else { end };
-    if text_end > at {
-        sink.behind_quote();
+    /// A mark in an unquoted field, or the quote that opens a quoted one; whether the record ends.
+    #[inline(always)]
+    fn unquoted(&mut self, at: usize, byte: u8) -> bool {
+        if byte == b'\n' {
+            self.sink.unquoted(self.field, without_cr(self.bytes, self.field, at));
+            return true;
+        }
+        if byte == self.dialect.delimiter {
+            self.sink.unquoted(self.field, at);
+            self.begin_field(at + 1);
+        } else if at == self.field && self.mode == Mode::FieldStart {
+            (self.mode, self.field) = (Mode::Quoted, at + 1);
+        }
+        false
     }
-    match stop {
-        None => Step::End(Found::More(Mode::Unquoted)),
-        Some(b'\n') => Step::End(Found::End(end)),
-        Some(_) => Step::To(end + 1, Mode::FieldStart),
+
+    fn quoted(&mut self, at: usize, byte: u8) -> bool {
+        if Some(byte) == self.dialect.quote {
+            (self.mode, self.quote) = (Mode::QuoteSeen, at);
+        } else if byte == b'\n' {
+            if !self.dialect.multiline {
+                self.sink.quoted(self.field, without_cr(self.bytes, self.field, at));
+                self.sink.unclosed();
+                return true;
+            }
+            self.sink.line_break();
+        }
+        false
+    }
+
+    /// A mark behind a quote in a quoted field.
+    fn behind_quote(&mut self, at: usize, byte: u8) -> bool {
+        let behind = self.quote.wrapping_add(1);
+        if at == behind && Some(byte) == self.dialect.quote {
+            self.mode = Mode::Quoted;
+            self.sink.doubled(at);
+            return false;
+        }
+        if byte != b'\n' && byte != self.dialect.delimiter {
+            // A quote in text that should not be there.
+            return false;
+        }
+        self.sink.quoted(self.field, self.quote);
+        let text_end = if byte == b'\n' { without_cr(self.bytes, behind, at) } else { at };
+        if text_end > behind {
+            self.sink.behind_quote();
+        }
+        self.begin_field(at + 1);
+        byte == b'\n'
+    }
+
+    #[inline(always)]
+    fn begin_field(&mut self, at: usize) {
+        (self.mode, self.field) = (Mode::FieldStart, at);
+    }
+
+    /// How a scan of more bytes goes on.
+    fn at_end(&self) -> Mode {
+        match self.mode {
+            Mode::FieldStart if self.field < self.bytes.len() => Mode::Unquoted,
+            // Text behind the quote ends as an unquoted field does.
+            Mode::QuoteSeen if self.quote.wrapping_add(1) < self.bytes.len() => Mode::Unquoted,
+            mode => mode,
+        }
     }
 }
 
@@ -212,23 +199,25 @@ fn without_cr(bytes: &[u8], start: usize, end: usize) -> usize {
     }
 }
 
-fn repeat(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; WORD])
-}
+/// The bytes that are looked for, sixteen times each.
+#[derive(Clone, Copy)]
+struct Marks([u8x16; 3]);
 
-/// A bit for every byte of the block that is one of two; the first byte lowest.
-#[inline(always)]
-fn hits(block: &[u8], one: u64, other: u64) -> u32 {
-    /// Brings the lowest bits of eight bytes together in the highest byte.
-    const GATHER: u64 = 0x0102_0408_1020_4080;
-    let mut all = 0;
-    for (i, word) in block.chunks_exact(WORD).enumerate() {
-        let word = word.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-        let (x, y) = (word ^ one, word ^ other);
-        // The top bit stays clear for the byte 0 alone; no carry leaves a byte.
-        let (x, y) = (((x & LOW_BITS) + LOW_BITS) | x, ((y & LOW_BITS) + LOW_BITS) | y);
-        let hits = (!(x & y) & !LOW_BITS) >> 7;
-        all |= ((hits.wrapping_mul(GATHER) >> 56) as u32) << (WORD * i);
+impl Marks {
+    fn of(dialect: Dialect) -> Self {
+        let quote = dialect.quote.unwrap_or(b'\n');
+        Self([b'\n', dialect.delimiter, quote].map(u8x16::splat))
     }
-    all
+
+    /// A bit for every byte of the block that is one of them; the first byte lowest.
+    #[inline(always)]
+    fn hits(self, block: &[u8; BLOCK]) -> u64 {
+        let [breaks, delimiters, quotes] = self.0;
+        let (lanes, _) = block.as_chunks::<LANES>();
+        lanes.iter().rev().fold(0, |hits, lanes| {
+            let own = u8x16::new(*lanes);
+            let found = own.simd_eq(breaks) | own.simd_eq(delimiters) | own.simd_eq(quotes);
+            hits << LANES | u64::from(found.to_bitmask())
+        })
+    }
 }

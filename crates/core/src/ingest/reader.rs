@@ -1,6 +1,8 @@
 //! The records of one object, whatever its format: finds the format out and hands each record to the checker.
 //! Knows no compression.
 
+use simdutf8::compat::from_utf8;
+
 use super::{Batch, Records, can_read};
 use crate::contract::{Contract, Format, S3Server};
 #[cfg(feature = "avro")]
@@ -169,11 +171,11 @@ fn json(framer: &mut JsonFramer, records: &mut Records, batch: &mut Batch) -> Re
     let Records { checker, session, origin } = records;
     while let Some(frame) = framer.next_accepted(&mut |bytes| checker.accept(session, bytes))? {
         let place = Place::Object { origin, position: frame.position };
-        let text = frame.accepted.then(|| std::str::from_utf8(frame.bytes));
+        let text = frame.accepted.then(|| from_utf8(frame.bytes));
         let checked = match (frame.fault, text) {
             (Some((rule, reason)), _) => Err(vec![Violation::record(rule, reason)]),
-            (None, Some(Ok(text))) => checker.check_fields(session, text, &place, &mut batch.rows),
-            (None, _) => checker.check_json(session, frame.bytes, &place, &mut batch.rows),
+            (None, Some(Ok(text))) => checker.check_fields(session, text, &place, batch.rows.unstamped()),
+            (None, _) => checker.check_unstamped(session, frame.bytes, &place, batch.rows.unstamped()),
         };
         batch.tell(checked, frame.position, Some(frame.line), frame.bytes);
     }
@@ -185,14 +187,14 @@ fn csv(reader: &mut CsvReader, records: &mut Records, batch: &mut Batch) -> Resu
     while let Some(framed) = reader.next_record(&mut session.fields)? {
         let frame = &framed.frame;
         let place = Place::Object { origin, position: frame.position };
-        let text = std::str::from_utf8(frame.bytes);
+        let text = from_utf8(frame.bytes);
         let checked = match (framed.violation(), text) {
             (Some(violation), _) => Err(vec![violation]),
             (None, Err(error)) => {
                 let reason = format!("byte {} is not UTF-8", error.valid_up_to());
                 Err(vec![Violation::record(Rule::NotUtf8, reason)])
             }
-            (None, Ok(text)) => checker.check_fields(session, text, &place, &mut batch.rows),
+            (None, Ok(text)) => checker.check_fields(session, text, &place, batch.rows.unstamped()),
         };
         batch.tell(checked, frame.position, Some(frame.line), frame.bytes);
     }
@@ -217,7 +219,7 @@ fn blocks(
         let checked = if text.len() > limits.max_record_bytes {
             Err(vec![Violation::record(Rule::RecordTooLarge, "the record is longer than the limit")])
         } else {
-            checker.check_json(session, text.as_bytes(), &place, &mut batch.rows)
+            checker.check_unstamped(session, text.as_bytes(), &place, batch.rows.unstamped())
         };
         batch.tell(checked, position, None, text.as_bytes());
         if bytes > BYTES_AT_ONCE {

@@ -53,8 +53,13 @@ pub(crate) fn write(
     spelling: Spelling,
     out: &mut String,
 ) -> Result<Written, Violation> {
-    if *value == Scalar::Null {
-        return Ok(Written::Null);
+    match value {
+        Scalar::Null => return Ok(Written::Null),
+        Scalar::Canonical(text) => {
+            out.push_str(text);
+            return Ok(Written::Value);
+        }
+        _ => {}
     }
     let start = out.len();
     write_value(column, value, spelling, out).map_err(|(rule, reason)| {

@@ -2,7 +2,7 @@
 //! decimal texts, never as floats, and the functions registered here work on texts.
 
 use std::collections::HashMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use cel::objects::{Key, Map, Value};
@@ -11,6 +11,7 @@ use cel::{Context, Env, ExecutionError, Program};
 use super::cel_functions::{OWN, is_known, register};
 use super::fields::Scalar;
 use super::findings::Findings;
+use super::place::push_padded;
 use super::quick::{Kind, Quick, Val};
 use super::reckoning;
 use super::rows::Draft;
@@ -125,7 +126,7 @@ impl Derivations {
         for (i, own) in &self.columns {
             let Some(column) = columns.get(*i) else { continue };
             if let Some(value) = own.quick.as_ref().and_then(|quick| quick.evaluate(draft)) {
-                let value = buffered(value, text);
+                let value = buffered(value, column.ty, text);
                 set(column, *i, value, draft, found);
                 continue;
             }
@@ -189,13 +190,15 @@ impl Derivations {
         let text = |scalar: Scalar<'_>| match scalar {
             Scalar::Null => "null".to_owned(),
             Scalar::Bool(flag) => flag.to_string(),
-            Scalar::Number(text) | Scalar::Text(text) | Scalar::Nested(text) => text.to_owned(),
+            Scalar::Number(text) | Scalar::Text(text) | Scalar::Nested(text) | Scalar::Canonical(text) => {
+                text.to_owned()
+            }
         };
         let interpreted = interpreted.and_then(|value| match scalar(&value, PhysicalType::Varchar(9))? {
             Derived::Borrowed(scalar) => Ok(text(scalar)),
             Derived::Number(number) => Ok(number),
         });
-        (quick.map(|value| text(buffered(value, &mut String::new()))), interpreted)
+        (quick.map(|value| text(buffered(value, PhysicalType::Varchar(9), &mut String::new()))), interpreted)
     }
 
     fn scope(&self, columns: &[Column], draft: &Draft<'_>) -> Context<'_, 'static> {
@@ -217,16 +220,20 @@ fn interpreter() -> Context<'static, 'static> {
     root
 }
 
-/// The value as a source would give it; its text is copied, because it may be that of a row being written.
-fn buffered<'a>(value: Val<'_>, text: &'a mut String) -> Scalar<'a> {
+/// The value as a source would give it, or as the column holds it where that shows; its text is copied, because it
+/// may be that of a row being written.
+fn buffered<'a>(value: Val<'_>, ty: PhysicalType, text: &'a mut String) -> Scalar<'a> {
     text.clear();
     match value {
         Val::Null => Scalar::Null,
+        Val::Bool(flag) if ty == PhysicalType::Boolean => {
+            Scalar::Canonical(if flag { "true" } else { "false" })
+        }
         Val::Bool(flag) => Scalar::Bool(flag),
         Val::Int(n) => {
-            // Writing to a String cannot fail.
-            let _infallible = write!(text, "{n}");
-            Scalar::Number(text)
+            text.push_str(if n < 0 { "-" } else { "" });
+            push_padded(n.unsigned_abs(), 1, text);
+            if ty == PhysicalType::BigInt { Scalar::Canonical(text) } else { Scalar::Number(text) }
         }
         Val::Text(own) => {
             text.push_str(&own);

@@ -23,6 +23,13 @@ pub(crate) enum Value {
     Nested(Span),
 }
 
+impl Span {
+    /// Where it lies in the record's own text; `None` where a reader had to unescape it.
+    pub fn in_record(self) -> Option<(u32, u32)> {
+        (!self.in_scratch).then_some((self.start, self.end))
+    }
+}
+
 /// Names of fields without a slot that are kept; a hostile record may have hundreds of thousands.
 pub(crate) const MAX_EXTRA_TOLD: usize = 32;
 
@@ -34,6 +41,10 @@ pub(crate) struct Fields {
     /// Fields without a slot.
     extra: u64,
     extra_names: Vec<Span>,
+    /// Whether the record's own text may hold NUL, which no column takes. JSON's never does.
+    pub may_hold_nul: bool,
+    /// A buffer of CSV's reader: the second ones of doubled quotes in the field that is being read.
+    pub doubled: Vec<usize>,
 }
 
 /// A field's value with its text.
@@ -46,6 +57,8 @@ pub(crate) enum Scalar<'a> {
     Text(&'a str),
     /// An object or array, or any value of a column that keeps JSON; not looked into yet.
     Nested(&'a str),
+    /// The column's canonical text, made here.
+    Canonical(&'a str),
 }
 
 impl Scalar<'_> {
@@ -57,6 +70,7 @@ impl Scalar<'_> {
             Self::Number(_) => "a number",
             Self::Text(_) => "a text",
             Self::Nested(_) => "an object or array",
+            Self::Canonical(_) => "a value",
         }
     }
 }
@@ -69,6 +83,8 @@ impl Fields {
         self.scratch.clear();
         self.extra = 0;
         self.extra_names.clear();
+        self.may_hold_nul = false;
+        self.doubled.clear();
     }
 
     /// Sets a slot; false if it was set already, or is none.
@@ -113,9 +129,14 @@ impl Fields {
         self.extra_names.iter().map(move |name| self.text(*name, record))
     }
 
-    /// A slot's value; a missing field is NULL.
+    /// A slot's value.
+    pub fn value(&self, slot: usize) -> Value {
+        self.values.get(slot).copied().unwrap_or(Value::Missing)
+    }
+
+    /// A slot's value with its text; a missing field is NULL.
     pub fn scalar<'a>(&'a self, slot: usize, record: &'a str) -> Scalar<'a> {
-        match self.values.get(slot).copied().unwrap_or(Value::Missing) {
+        match self.value(slot) {
             Value::Missing | Value::Null => Scalar::Null,
             Value::Bool(flag) => Scalar::Bool(flag),
             Value::Number(span) => Scalar::Number(self.text(span, record)),

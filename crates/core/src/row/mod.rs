@@ -9,8 +9,10 @@ mod derive;
 pub(crate) mod fields;
 mod findings;
 mod hand_over;
+mod identity;
 pub(crate) mod number;
 mod place;
+mod plan;
 mod quick;
 mod reckoning;
 mod rows;
@@ -24,22 +26,23 @@ pub(crate) mod time;
 pub(crate) mod time_format;
 mod unique;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::contract::{Column, Contract, ContractError, ExtraColumns, Overflow};
-use crate::ident::{self, HexId, RowHash};
 use crate::reject::{Rule, Violation};
 use canon::{Spelling, Written};
 use derive::Derivations;
 pub(crate) use fields::Scalar;
+use fields::Value;
 use findings::Findings;
 pub use findings::Warnings;
 pub use hand_over::HandOver;
 pub(crate) use hand_over::push_text;
+use identity::Identity;
 pub use place::{MAX_SEQUENCE_DIGITS, Origin, Place, Sequence, StreamPlace};
-use rows::{Cell, Draft, Finished};
-pub use rows::{Row, Rows, Stamp};
+use plan::Plan;
+use rows::Draft;
+pub use rows::{CheckedRow, CheckedRows, Row, Rows, Stamp};
 use rules::CompiledRules;
 use scan::Names;
 pub use session::{Accepted, Session};
@@ -47,10 +50,6 @@ pub(crate) use stamped::MAX_SOURCE_BYTES;
 use strict::shortened;
 pub use time::utc_day;
 use unique::Unique;
-
-/// Bytes of a name's tag in the row hash, and of all tags of a contract in which two would be equal.
-const SHORT_TAG: usize = 3;
-const LONG_TAG: usize = 8;
 
 /// A contract ready for use: names looked up, patterns and CEL compiled. Made when a dataset is first used.
 #[derive(Debug)]
@@ -61,44 +60,33 @@ pub struct Checker {
     rules: Vec<CompiledRules>,
     derivations: Derivations,
     unique: Vec<Unique>,
-    /// Columns that a source record has, in ascending order of warehouse names, as the row hash takes them.
-    source_columns: Vec<usize>,
-    /// Stands for the expressions of derived columns in the row hash.
-    derivations_tag: Option<[u8; 8]>,
-    /// Stands for each source column's name there.
-    tags: Vec<[u8; 8]>,
-    /// How much of them: enough to tell all of the contract apart.
-    tag_len: usize,
+    /// How each column of a source record is taken, in the contract's order.
+    plans: Vec<Plan>,
+    identity: Identity,
 }
 
 impl Checker {
     /// Compiles a contract's rules; an error names the column whose rule cannot be used.
     pub fn compile(contract: Arc<Contract>) -> Result<Self, ContractError> {
-        let rules = contract
+        let rules: Vec<_> = contract
             .columns
             .iter()
             .enumerate()
             .map(|(i, column)| CompiledRules::compile(&format!("schema[0].properties[{i}]"), column))
-            .collect::<Result<_, _>>()?;
-        let columns = contract.columns.iter().enumerate();
-        let mut source_columns: Vec<usize> =
-            columns.clone().filter(|(_, column)| column.derived.is_none()).map(|(i, _)| i).collect();
-        source_columns.sort_by(|a, b| contract.columns[*a].physical.cmp(&contract.columns[*b].physical));
-        let named = columns.filter(|(_, column)| column.derived.is_none());
-        let tag = |i: &usize| contract.columns.get(*i).map(|own| ident::name_tag(own.physical.as_str()));
-        let tags: Vec<[u8; 8]> = source_columns.iter().filter_map(tag).collect();
-        let short: HashSet<&[u8]> = tags.iter().map(|tag| &tag[..SHORT_TAG]).collect();
-        let tag_len = if short.len() == tags.len() { SHORT_TAG } else { LONG_TAG };
+            .collect::<Result<_, ContractError>>()?;
+        let named = contract.columns.iter().enumerate().filter(|(_, column)| column.derived.is_none());
+        let has_rules = |i: usize| rules.get(i).is_some_and(CompiledRules::has_rules);
+        let plan = |(i, column): (usize, &Column)| Plan::of(i, column, has_rules(i));
         Ok(Self {
-            source: Names::new(named.map(|(i, column)| (column.name.clone(), i, column.keeps_json()))),
+            source: Names::new(
+                named.clone().map(|(i, column)| (column.name.clone(), i, column.keeps_json())),
+            ),
             stamped: stamped::names(&contract),
+            plans: named.map(plan).collect(),
             rules,
             derivations: Derivations::compile(&contract)?,
             unique: Unique::of(&contract),
-            derivations_tag: derivations_tag(&contract),
-            source_columns,
-            tags,
-            tag_len,
+            identity: Identity::of(&contract),
             contract,
         })
     }
@@ -116,8 +104,30 @@ impl Checker {
         place: &Place<'_>,
         rows: &mut Rows,
     ) -> Result<Accepted, Vec<Violation>> {
+        let accepted = self.check_unstamped(session, record, place, rows)?;
+        self.stamp(rows, rows.len().saturating_sub(1), place, session);
+        Ok(accepted)
+    }
+
+    /// The same, but for the row's stamps.
+    pub(crate) fn check_unstamped(
+        &self,
+        session: &mut Session,
+        record: &[u8],
+        place: &Place<'_>,
+        rows: &mut Rows,
+    ) -> Result<Accepted, Vec<Violation>> {
         let text = session.read(&self.source, record).map_err(|violation| vec![violation])?;
         self.check_fields(session, text, place, rows)
+    }
+
+    /// Gives the row of an index its stamps.
+    pub(crate) fn stamp(&self, rows: &mut Rows, at: usize, place: &Place<'_>, session: &mut Session) {
+        let Some(row) = rows.get(at) else { return };
+        let record_id = self.identity.record_id(row, &mut session.hashed);
+        let row_hash = self.identity.row_hash(row, &mut session.row_hash);
+        let record_id = record_id.unwrap_or_else(|| place.record_id());
+        rows.stamp(at, record_id, row_hash, |text| place.write_order(text));
     }
 
     /// Length of the record in one line that stands at the front of the bytes: then its fields are in the session.
@@ -127,7 +137,7 @@ impl Checker {
         scanned.is_one_line.then_some(scanned.len)
     }
 
-    /// The session's fields into a row; `record` is the text that their spans speak of.
+    /// The session's fields into a row without stamps; `record` is the text that their spans speak of.
     pub(crate) fn check_fields(
         &self,
         session: &mut Session,
@@ -143,15 +153,10 @@ impl Checker {
             }));
         }
         let mut draft = Draft::begin(rows, columns.len());
-        for i in &self.source_columns {
-            let Some(column) = columns.get(*i) else { continue };
-            let value = session.fields.scalar(*i, record);
-            self.fill(column, *i, &value, &mut draft, &mut found);
-        }
+        self.read_columns(session, record, &mut draft, &mut found);
         if !found.broken.is_empty() {
-            return Err(self.in_contract_order(found.broken));
+            return Err(found.broken);
         }
-        let row_hash = self.row_hash(&draft, &mut session.row_hash);
         let fill = |column: &Column, i, scalar: Scalar<'_>, draft: &mut Draft<'_>, found: &mut Findings| {
             self.fill(column, i, &scalar, draft, found);
         };
@@ -159,14 +164,42 @@ impl Checker {
         if !found.broken.is_empty() {
             return Err(found.broken);
         }
-        let stamp = self.stamp(&mut draft, place, row_hash, &mut session.hashed);
-        self.look_for_twins(&draft, &stamp, session, &mut found);
+        self.look_for_twins(&draft, place, session, &mut found);
         if !found.broken.is_empty() {
             return Err(found.broken);
         }
-        draft.finish(place.position(), stamp);
+        draft.finish_unstamped(place.position());
         session.warn(found.warned);
         Ok(Accepted { extra_fields: session.fields.extra() })
+    }
+
+    /// The columns that the source has. The record's text is kept as it is: most values are cut from it.
+    fn read_columns(&self, session: &Session, record: &str, draft: &mut Draft<'_>, found: &mut Findings) {
+        let may_cut = !session.fields.may_hold_nul;
+        let kept = draft.record(record);
+        for plan in &self.plans {
+            let (i, value) = (plan.column, session.fields.value(plan.column));
+            match plan.cut(value, record.as_bytes()) {
+                Some(span) if may_cut => {
+                    draft.set(i, kept.cell(span));
+                    if plan.has_rules {
+                        self.hold_to_rules(i, draft, found);
+                    }
+                }
+                _ if plan.may_be_null && matches!(value, Value::Missing | Value::Null) => {}
+                _ => {
+                    let Some(column) = self.contract.columns.get(i) else { continue };
+                    self.fill(column, i, &session.fields.scalar(i, record), draft, found);
+                }
+            }
+        }
+    }
+
+    fn hold_to_rules(&self, i: usize, draft: &Draft<'_>, found: &mut Findings) {
+        let rules = self.contract.columns.get(i).zip(self.rules.get(i));
+        if let (Some((column, rules)), Some(text)) = (rules, draft.get(i)) {
+            rules.check(column, text, &mut |severity, own| found.add(severity, own));
+        }
     }
 
     /// Writes one column's canonical text and holds it to the column's rules.
@@ -198,19 +231,21 @@ impl Checker {
     fn look_for_twins(
         &self,
         draft: &Draft<'_>,
-        stamp: &Finished,
+        place: &Place<'_>,
         session: &mut Session,
         found: &mut Findings,
     ) {
         if self.unique.is_empty() {
             return;
         }
+        let own = self.identity.record_id(draft.row(), &mut session.hashed);
+        let own = own.unwrap_or_else(|| place.record_id());
         let mut values = std::mem::take(&mut session.values);
         values.clear();
         for (i, rule) in self.unique.iter().enumerate() {
             let value = rule.value(draft, &mut session.hashed);
             let owner = value.and_then(|value| session.owner(i, value));
-            if owner.is_some_and(|owner| owner != stamp.record_id) {
+            if owner.is_some_and(|owner| owner != own) {
                 let (severity, violation) = rule.broken();
                 found.add(severity, violation);
             }
@@ -218,72 +253,11 @@ impl Checker {
         }
         if found.broken.is_empty() {
             for (i, value) in values.iter().enumerate() {
-                value.iter().for_each(|value| session.keep(i, *value, stamp.record_id));
+                value.iter().for_each(|value| session.keep(i, *value, own));
             }
         }
         session.values = values;
     }
-
-    fn stamp(
-        &self,
-        draft: &mut Draft<'_>,
-        place: &Place<'_>,
-        row_hash: HexId,
-        text: &mut String,
-    ) -> Finished {
-        let record_id = self.record_id_of_key(draft, text).unwrap_or_else(|| place.record_id());
-        let order = draft.append(|text| place.write_order(text));
-        Finished { record_id, row_hash, order, source: Cell::NULL, deleted: false }
-    }
-
-    /// Columns are read in the order of the row hash; people expect their own.
-    fn in_contract_order(&self, mut broken: Vec<Violation>) -> Vec<Violation> {
-        let place = |own: &Violation| {
-            let name = own.column.as_deref()?;
-            self.contract.columns.iter().position(|column| column.name == name)
-        };
-        broken.sort_by_key(place);
-        broken
-    }
-
-    fn record_id_of_key(&self, draft: &Draft<'_>, joined: &mut String) -> Option<HexId> {
-        let key = &self.contract.key;
-        if key.is_empty() {
-            return None;
-        }
-        joined.clear();
-        for i in key {
-            ident::push_netstr(draft.get(*i).unwrap_or_default(), joined);
-        }
-        Some(ident::record_id_of_netstrs(joined))
-    }
-
-    /// Of the source columns, whose texts are all that was written so far.
-    fn row_hash(&self, draft: &Draft<'_>, hash: &mut RowHash) -> HexId {
-        let columns = || self.source_columns.iter().zip(&self.tags);
-        let present = columns().filter(|(i, _)| draft.len(**i).is_some()).count();
-        hash.begin(self.derivations_tag, present);
-        for (i, tag) in columns() {
-            if let Some(len) = draft.len(*i) {
-                hash.column(tag.get(..self.tag_len).unwrap_or(tag), len);
-            }
-        }
-        hash.finish(draft.written())
-    }
-}
-
-/// Other expressions give other values: rows of both are told apart.
-fn derivations_tag(contract: &Contract) -> Option<[u8; 8]> {
-    let mut texts = String::new();
-    let derived = contract.columns.iter().filter_map(|own| Some((own, own.derived.as_ref()?)));
-    let mut derived: Vec<_> = derived.collect();
-    derived.sort_by(|(a, _), (b, _)| a.physical.cmp(&b.physical));
-    for (column, logic) in derived {
-        ident::push_netstr(column.physical.as_str(), &mut texts);
-        ident::push_netstr(&column.ty.to_string(), &mut texts);
-        ident::push_netstr(logic, &mut texts);
-    }
-    (!texts.is_empty()).then(|| ident::name_tag(&texts))
 }
 
 /// What `penstock.overflow` did to a text is never silent.

@@ -118,8 +118,8 @@ impl Place<'_> {
     }
 }
 
-/// A number with leading zeros.
-fn push_padded(mut value: u64, digits: usize, out: &mut String) {
+/// A number with leading zeros, so that it has at least so many digits.
+pub(super) fn push_padded(mut value: u64, digits: usize, out: &mut String) {
     const LONGEST: usize = 20;
     let mut text = [b'0'; LONGEST];
     for digit in text.iter_mut().rev() {

@@ -1,6 +1,8 @@
 //! Checked rows in one arena: their canonical texts, stamps and positions, reused from batch to batch. A row only
 //! gets in through the checker, so holding a `Row` proves that its values fit their columns.
 
+use std::fmt;
+
 use crate::contract::Contract;
 use crate::ident::{self, HexId};
 
@@ -29,7 +31,7 @@ impl Cell {
     pub const NULL: Self = Self { start: 1, end: 0 };
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct Head {
     position: u64,
     record_id: HexId,
@@ -40,8 +42,16 @@ struct Head {
     deleted: bool,
 }
 
+impl Head {
+    /// Of a row that is not stamped yet.
+    const fn unstamped(position: u64) -> Self {
+        let (record_id, row_hash) = (HexId::NONE, HexId::NONE);
+        Self { position, record_id, row_hash, order: Cell::NULL, source: Cell::NULL, deleted: false }
+    }
+}
+
 /// Rows of one dataset, in the order they were read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Rows {
     text: String,
     /// As many as the dataset has columns, for each row.
@@ -49,8 +59,20 @@ pub struct Rows {
     heads: Vec<Head>,
 }
 
-/// One row of an arena.
+/// Rows that fit their contract and are not all stamped yet: hashes are taken when somebody needs them.
+#[derive(Clone, Default)]
+pub struct CheckedRows {
+    rows: Rows,
+    /// How many have their stamps.
+    stamped: usize,
+}
+
+/// One of them.
 #[derive(Debug, Clone, Copy)]
+pub struct CheckedRow<'a>(Row<'a>);
+
+/// One row of an arena.
+#[derive(Clone, Copy)]
 pub struct Row<'a> {
     rows: &'a Rows,
     cells: &'a [Cell],
@@ -99,8 +121,77 @@ impl Rows {
         self.heads.iter().zip(cells).map(|(head, cells)| Row { rows: self, cells, head })
     }
 
+    /// Gives a row its identity and its order.
+    pub(super) fn stamp(
+        &mut self,
+        at: usize,
+        record_id: HexId,
+        row_hash: HexId,
+        order: impl FnOnce(&mut String),
+    ) {
+        let Some(head) = self.heads.get_mut(at) else { return };
+        let start = self.text.len() as u32;
+        order(&mut self.text);
+        let order = Cell { start, end: self.text.len() as u32 };
+        *head = Head { record_id, row_hash, order, ..*head };
+    }
+
     fn text(&self, cell: Cell) -> Option<&str> {
         self.text.get(cell.start as usize..cell.end as usize)
+    }
+}
+
+impl CheckedRows {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Forgets all rows and keeps their memory.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.stamped = 0;
+    }
+
+    /// The row of an index.
+    pub fn get(&self, at: usize) -> Option<CheckedRow<'_>> {
+        self.rows.get(at).map(CheckedRow)
+    }
+
+    /// All rows.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = CheckedRow<'_>> + ExactSizeIterator {
+        self.rows.iter().map(CheckedRow)
+    }
+
+    /// Where the checker writes.
+    pub(crate) fn unstamped(&mut self) -> &mut Rows {
+        &mut self.rows
+    }
+
+    /// Has every row stamped that is not: `stamp` is told its index.
+    pub(crate) fn stamp(&mut self, mut stamp: impl FnMut(&mut Rows, usize)) -> &Rows {
+        while self.stamped < self.rows.len() {
+            stamp(&mut self.rows, self.stamped);
+            self.stamped += 1;
+        }
+        &self.rows
+    }
+}
+
+impl<'a> CheckedRow<'a> {
+    /// Canonical text of a column, `None` for NULL.
+    pub fn get(&self, column: usize) -> Option<&'a str> {
+        self.0.get(column)
+    }
+
+    /// Byte offset of its record in the decompressed stream; the ordinal where the format has rows, not bytes.
+    pub fn position(&self) -> u64 {
+        self.0.head.position
     }
 }
 
@@ -129,6 +220,26 @@ impl<'a> Row<'a> {
     /// The ordered group that the contract's `groupBy` puts the row into.
     pub fn group(&self, contract: &Contract, groups: u32) -> u32 {
         ident::group(contract.group_by.iter().map(|i| self.get(*i)), groups)
+    }
+}
+
+/// Values and stamps, wherever their texts lie.
+impl fmt::Debug for Row<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<_> = self.cells.iter().map(|cell| self.rows.text(*cell)).collect();
+        f.debug_tuple("Row").field(&self.position()).field(&texts).field(&self.stamp()).finish()
+    }
+}
+
+impl fmt::Debug for Rows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+impl fmt::Debug for CheckedRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.rows.fmt(f)
     }
 }
 
@@ -182,22 +293,44 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// All texts that were written so far.
-    pub fn written(&self) -> &str {
-        self.rows.text.get(self.text_len..).unwrap_or_default()
+    /// Keeps the record's text, of which cells may be cut.
+    pub fn record(&mut self, text: &str) -> Record {
+        Record { start: self.text(text).start }
     }
 
-    /// Length of a column's text, `None` for NULL.
-    pub fn len(&self, column: usize) -> Option<usize> {
-        let cell = self.rows.cells.get(self.cells_len + column)?;
-        cell.end.checked_sub(cell.start).map(|len| len as usize)
+    /// The row so far.
+    pub fn row(&self) -> Row<'_> {
+        const HEAD: &Head = &Head::unstamped(0);
+        Row { rows: self.rows, cells: self.rows.cells.get(self.cells_len..).unwrap_or_default(), head: HEAD }
     }
 
-    /// Keeps the row.
+    /// Keeps the row; its stamps are to come.
+    pub fn finish_unstamped(mut self, position: u64) {
+        self.keep(Head::unstamped(position));
+    }
+
+    /// Keeps a row that brought its stamps along.
     pub fn finish(mut self, position: u64, stamp: Finished) {
         let Finished { record_id, row_hash, order, source, deleted } = stamp;
-        self.rows.heads.push(Head { position, record_id, row_hash, order, source, deleted });
+        self.keep(Head { position, record_id, row_hash, order, source, deleted });
+    }
+
+    fn keep(&mut self, head: Head) {
+        self.rows.heads.push(head);
         (self.text_len, self.cells_len) = (self.rows.text.len(), self.rows.cells.len());
+    }
+}
+
+/// A record's text in the arena.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Record {
+    start: u32,
+}
+
+impl Record {
+    /// A stretch of it.
+    pub fn cell(self, (start, end): (u32, u32)) -> Cell {
+        Cell { start: self.start + start, end: self.start + end }
     }
 }
 

@@ -64,6 +64,11 @@ impl CompiledRules {
         })
     }
 
+    /// Whether there is any rule.
+    pub fn has_rules(&self) -> bool {
+        self.has_rules
+    }
+
     /// Checks a canonical text; all broken rules are told.
     pub fn check(&self, column: &Column, text: &str, broken: &mut Tell<'_>) {
         if !self.has_rules {

@@ -115,7 +115,8 @@ fn plain_records_are_accepted_in_any_order_of_their_fields() {
                 super::super::Scalar::Bool(flag) => flag.to_string(),
                 super::super::Scalar::Number(text)
                 | super::super::Scalar::Text(text)
-                | super::super::Scalar::Nested(text) => text.to_owned(),
+                | super::super::Scalar::Nested(text)
+                | super::super::Scalar::Canonical(text) => text.to_owned(),
             })
             .collect();
         assert_eq!(values, want);

@@ -1,6 +1,8 @@
 //! What checking needs beside the contract and is used again from record to record: buffers, and what was seen so
 //! far. One a stream of records (an object, an invocation); a checker itself never changes.
 
+use simdutf8::compat::from_utf8;
+
 use super::fields::Fields;
 use super::findings::Warnings;
 use super::scan::{self, Hint, Names, Scanned};
@@ -102,7 +104,7 @@ impl Session {
     /// Reads a record's fields; gives the record as text, which their spans speak of.
     pub(super) fn read<'r>(&mut self, names: &Names, record: &'r [u8]) -> Result<&'r str, Violation> {
         if self.scan(names, record).is_some_and(|own| own.len == record.len())
-            && let Ok(text) = std::str::from_utf8(record)
+            && let Ok(text) = from_utf8(record)
         {
             return Ok(text);
         }

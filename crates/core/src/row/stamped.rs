@@ -49,7 +49,7 @@ impl Checker {
             }
         }
         let stamp = read_stamp(&|at| session.fields.scalar(columns.len() + at, text), &mut draft);
-        let stamp = stamp.and_then(|stamp| match self.record_id_of_key(&draft, &mut session.hashed) {
+        let stamp = stamp.and_then(|stamp| match self.identity.record_id(draft.row(), &mut session.hashed) {
             Some(own) if broken.is_empty() && own != stamp.record_id => {
                 Err(Violation::record(Rule::BadStamp, "_record_id is not the hash of the primary key"))
             }

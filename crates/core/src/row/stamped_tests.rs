@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::fixtures::{One, check, check_at, checker, contract, object_id, origin, read_stamped};
+use crate::ident;
 
 fn every_type() -> Contract {
     contract(

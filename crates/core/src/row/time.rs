@@ -13,6 +13,9 @@ pub enum TimeFault {
 pub(super) type Parsed<T> = Result<T, TimeFault>;
 
 const DAY_SECONDS: i64 = 86_400;
+const MICRO_DIGITS: usize = 6;
+/// Every number under sixty with two digits.
+const PAIRS: &str = "000102030405060708091011121314151617181920212223242526272829303132333435363738394041424344454647484950515253545556575859";
 /// What a number of one to nine digits after the point is multiplied with to be nanoseconds.
 const NANOS_OF: [u32; 9] = [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 
@@ -129,6 +132,16 @@ impl Clock {
     /// Of a second of the day.
     fn of_seconds(seconds: u32, micros: u32) -> Self {
         Self { hour: seconds / 3600, minute: seconds / 60 % 60, second: seconds % 60, micros }
+    }
+
+    /// The time so many seconds before, if it is of the same day.
+    fn earlier(self, seconds: i64) -> Option<Self> {
+        if seconds == 0 {
+            return Some(self);
+        }
+        let own = i64::from(self.hour * 3600 + self.minute * 60 + self.second) - seconds;
+        let own = u32::try_from(own).ok().filter(|own| i64::from(*own) < DAY_SECONDS)?;
+        Some(Self::of_seconds(own, self.micros))
     }
 
     /// A time of day at the front of a text, and what comes after it.
@@ -280,7 +293,36 @@ pub fn canonical_timestamptz(text: &str, out: &mut String) -> Parsed<()> {
 pub(super) fn timestamptz_at(text: &str, default_offset: i64, out: &mut String) -> Parsed<()> {
     let (date, clock, rest) = date_and_clock(text.as_bytes())?;
     let offset = if rest.is_empty() { default_offset } else { offset(rest)? };
+    if let Some((day, digits)) = spelled(text, rest.len())
+        && let Some(clock) = clock.earlier(offset)
+    {
+        push_spelled(day, clock, digits, out);
+        return Ok(());
+    }
     push_timestamptz(date, clock, offset, out)
+}
+
+/// Day and digits after the point of a time that was read already, where they are spelled as in the canonical text;
+/// `behind` bytes follow.
+fn spelled(text: &str, behind: usize) -> Option<(&str, &str)> {
+    const DAY: usize = "YYYY-MM-DD".len();
+    const SECOND: usize = "YYYY-MM-DDTHH:MM:SS".len();
+    let fraction = text.get(SECOND..text.len().checked_sub(behind)?)?;
+    let digits = fraction.strip_prefix('.').unwrap_or_default();
+    Some((text.get(..DAY)?, digits)).filter(|_| digits.len() <= MICRO_DIGITS)
+}
+
+fn push_spelled(day: &str, clock: Clock, digits: &str, out: &mut String) {
+    const ZEROS: &str = "000000+00";
+    let two = |number: u32| {
+        let at = number as usize * 2;
+        PAIRS.get(at..at + 2).unwrap_or_default()
+    };
+    let zeros = ZEROS.get(digits.len()..).unwrap_or_default();
+    let Clock { hour, minute, second, .. } = clock;
+    for part in [day, " ", two(hour), ":", two(minute), ":", two(second), ".", digits, zeros] {
+        out.push_str(part);
+    }
 }
 
 /// Appends the canonical date of a number of days since 1970-01-01 (Avro and Parquet write dates so).

@@ -12,7 +12,7 @@ use crate::rig::{cases, whole};
 /// The text that a value becomes in a column of the type.
 fn becomes(column: &str, value: &str) -> Result<String, Rule> {
     let outcome = whole(&json(&[&format!("name: v, {column}")]), format!("{{\"v\":{value}}}\n"));
-    match outcome.batch.rows.get(0) {
+    match outcome.rows.get(0) {
         Some(row) => Ok(row.get(0).unwrap_or("NULL").to_owned()),
         None => Err(outcome.rules()[0]),
     }

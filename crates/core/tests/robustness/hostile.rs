@@ -18,7 +18,7 @@ fn text_of(record: &[u8]) -> Result<String, Rule> {
     let own = json(&[TEXT, DOC]);
     let outcome = whole(&own, record);
     hold_all(&own, &outcome);
-    match outcome.batch.rows.get(0) {
+    match outcome.rows.get(0) {
         Some(row) => Ok(row.get(0).unwrap_or("NULL").to_owned()),
         None => Err(outcome.rules()[0]),
     }
@@ -111,7 +111,7 @@ fn a_record_of_four_megabytes_is_read_and_one_byte_more_is_not() {
             let outcome = ingest(&own, "a", bytes.as_bytes(), &[1 << 20, 7], Limits::default());
             // In lines the line break's carriage return is no part of the record.
             assert_eq!(outcome.rules(), rules, "{over} {tail:?}");
-            assert_eq!(outcome.batch.rows.len(), 2 - over);
+            assert_eq!(outcome.rows.len(), 2 - over);
         }
     }
     let outcome = whole(&json(&[TEXT]), format!("{{\"a\":\"{}\"}}", "é".repeat(32_768)));
@@ -148,7 +148,7 @@ fn bombs_are_stopped_and_told() {
     }
     // What is packed twice is unpacked once: bytes that are no record.
     let outcome = ingest(&own, "a", &nested_bomb(2), &[4096], limits);
-    assert!(outcome.batch.rows.is_empty() && outcome.batch.read > 0);
+    assert!(outcome.rows.is_empty() && outcome.batch.read > 0);
 }
 
 #[test]

@@ -38,12 +38,12 @@ fn odd_fields_are_kept_exactly_or_refused() {
             let outcome = whole(&own, &bytes);
             hold_all(&own, &outcome);
             let found = match outcome.batch.rejects.is_empty() {
-                true => outcome.batch.rows.get(0).map(|row| [row.get(0), row.get(1)]).ok_or(Rule::Unreadable),
+                true => outcome.rows.get(0).map(|row| [row.get(0), row.get(1)]).ok_or(Rule::Unreadable),
                 false => Err(outcome.rules()[0]),
             };
             assert_eq!(found, wanted, "{}", String::from_utf8_lossy(&bytes));
             // One bad record costs no other.
-            let last = outcome.batch.rows.iter().next_back().and_then(|row| row.get(0));
+            let last = outcome.rows.iter().next_back().and_then(|row| row.get(0));
             assert!(end.is_empty() || last == Some("last"), "{}", String::from_utf8_lossy(&bytes));
         }
     }
@@ -61,7 +61,7 @@ fn json_in_a_csv_field_has_nothing_behind_it() {
         ("{", None),
     ] {
         let outcome = whole(&own, format!("a,doc\nx,{field}\n"));
-        assert_eq!(outcome.batch.rows.get(0).and_then(|row| row.get(1)), wanted, "{field}");
+        assert_eq!(outcome.rows.get(0).and_then(|row| row.get(1)), wanted, "{field}");
         assert_eq!(outcome.batch.rejects.is_empty(), wanted.is_some(), "{field}");
         hold_all(&own, &outcome);
     }
@@ -111,10 +111,10 @@ fn quotes_without_end_cost_only_their_own_lines() {
     let own = csv("", &[A, B]);
     let good = "x,y\n".repeat(5_000);
     let outcome = whole(&own, format!("a,b\n\"open,1\n{good}"));
-    assert_eq!((outcome.told(), outcome.batch.rows.len()), (vec![(Some(2), None, Rule::InvalidCsv)], 5_000));
+    assert_eq!((outcome.told(), outcome.rows.len()), (vec![(Some(2), None, Rule::InvalidCsv)], 5_000));
     // Each second quote closes the first one and has text behind it: every line is a reject of its own.
     let outcome = whole(&own, format!("a,b\n{}", "\"open,1\n".repeat(2_000)));
-    assert_eq!((outcome.batch.read, outcome.batch.rows.is_empty()), (2_000, true));
+    assert_eq!((outcome.batch.read, outcome.rows.is_empty()), (2_000, true));
     let lines = csv(", customProperties: [{property: penstock.multiline, value: false}]", &[A, B]);
     let outcome = whole(&lines, "a,b\n\"open,1\nx,y\n");
     assert_eq!(

@@ -6,13 +6,15 @@ use penstock_core::decode::{Broken, Limits};
 use penstock_core::ident;
 use penstock_core::ingest::{Batch, Ingest, Progress};
 use penstock_core::reject::Rule;
-use penstock_core::row::{Checker, Origin};
+use penstock_core::row::{Checker, Origin, Rows};
 use proptest::prelude::ProptestConfig;
 
 /// What became of an object.
 #[derive(Debug)]
 pub struct Outcome {
     pub batch: Batch,
+    /// Its rows with their stamps.
+    pub rows: Rows,
     pub ended: Result<(), Broken>,
 }
 
@@ -36,20 +38,19 @@ pub fn pieces<'a>(bytes: &'a [u8], lengths: &'a [usize]) -> impl Iterator<Item =
 /// A whole object; its steps must each take bytes or give records.
 pub fn ingest(checker: &Arc<Checker>, key: &str, bytes: &[u8], lengths: &[usize], limits: Limits) -> Outcome {
     let mut batch = Batch::default();
-    let ended = run(checker, key, pieces(bytes, lengths), limits, &mut batch);
+    let mut ingest = Ingest::new(Arc::clone(checker), origin(key), limits).unwrap();
+    let ended = run(&mut ingest, pieces(bytes, lengths), &mut batch);
+    let rows = ingest.stamp(&mut batch).clone();
     assert_eq!(batch.read, (batch.rows.len() + batch.rejects.len()) as u64, "read is the sum");
     assert!(batch.rejects.iter().all(|reject| !reject.violations.is_empty()), "a reject has a rule");
-    Outcome { batch, ended }
+    Outcome { batch, rows, ended }
 }
 
 fn run<'a>(
-    checker: &Arc<Checker>,
-    key: &str,
+    ingest: &mut Ingest,
     pieces: impl Iterator<Item = &'a [u8]>,
-    limits: Limits,
     batch: &mut Batch,
 ) -> Result<(), Broken> {
-    let mut ingest = Ingest::new(Arc::clone(checker), origin(key), limits).unwrap();
     for mut rest in pieces {
         let mut idle = 0;
         while !rest.is_empty() {
@@ -88,7 +89,7 @@ impl Outcome {
 
     /// The texts of a column, row by row.
     pub fn column(&self, at: usize) -> Vec<Option<&str>> {
-        self.batch.rows.iter().map(|row| row.get(at)).collect()
+        self.rows.iter().map(|row| row.get(at)).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::rig::{Outcome, origin};
 
 pub fn hold_all(checker: &Checker, outcome: &Outcome) {
     let mut buffers = (Session::default(), Rows::default());
-    for row in outcome.batch.rows.iter() {
+    for row in outcome.rows.iter() {
         holds(checker, row, &mut buffers);
     }
 }

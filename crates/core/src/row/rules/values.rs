@@ -8,9 +8,13 @@ use crate::row::fields::Scalar;
 
 /// Up to so many values are compared one by one: faster than a hash.
 const MAX_LISTED: usize = 12;
+/// Bytes that fit a number with their count.
+const MAX_PACKED: usize = size_of::<u128>() - 1;
 
 #[derive(Debug)]
 pub(super) enum Values {
+    /// None of them is longer than `MAX_PACKED`.
+    Packed(Vec<u128>),
     Listed(Vec<Box<str>>),
     Hashed(HashSet<Box<str>>),
 }
@@ -32,18 +36,32 @@ impl Values {
     }
 
     fn of(texts: Vec<Box<str>>) -> Self {
-        match texts.len() {
-            ..=MAX_LISTED => Self::Listed(texts),
+        let packed: Option<Vec<u128>> = texts.iter().map(|text| pack(text)).collect();
+        match (texts.len(), packed) {
+            (..=MAX_LISTED, Some(packed)) => Self::Packed(packed),
+            (..=MAX_LISTED, None) => Self::Listed(texts),
             _ => Self::Hashed(texts.into_iter().collect()),
         }
     }
 
     pub fn hold(&self, text: &str) -> bool {
         match self {
+            Self::Packed(numbers) => {
+                // All of them are looked at: they are few, and no branch is guessed wrong.
+                let equal = |own| numbers.iter().fold(false, |found, number| found | (*number == own));
+                pack(text).is_some_and(equal)
+            }
             Self::Listed(texts) => texts.iter().any(|own| **own == *text),
             Self::Hashed(texts) => texts.contains(text),
         }
     }
+}
+
+/// A short text and its length as one number; another text is another number.
+fn pack(text: &str) -> Option<u128> {
+    let bytes = text.as_bytes();
+    let count = (bytes.len() <= MAX_PACKED).then_some(bytes.len() as u128)?;
+    Some(bytes.iter().fold(count, |number, byte| number << 8 | u128::from(*byte)))
 }
 
 fn is_text(column: &Column) -> bool {

@@ -106,7 +106,7 @@ fn shape(outcome: &Outcome) -> u64 {
     told((
         rules,
         reason,
-        outcome.batch.rows.len().min(4),
+        outcome.rows.len().min(4),
         outcome.batch.extra_fields.min(2),
         outcome.batch.warnings.total().min(2),
     ))
@@ -243,7 +243,7 @@ fn stamped_rows() -> Vec<Vec<u8>> {
         let own = datasets::named(name);
         let outcome = ingest(&own.checker, own.key, &seeds(name)[0], &[usize::MAX], Limits::default());
         let hand_over = HandOver::new(own.checker.contract());
-        for row in outcome.batch.rows.iter() {
+        for row in outcome.rows.iter() {
             let mut json = String::new();
             hand_over.write_whole(row, "s3://b/k", &mut json);
             all.push(json.into_bytes());
@@ -267,9 +267,9 @@ fn stamped(bytes: &[u8]) -> u64 {
     let events = events_in_text(text).is_ok();
     let rows = ["json", "keyed"].map(|name| {
         let checker = &datasets::named(name).checker;
-        let mut outcome = Outcome { batch: Default::default(), ended: Ok(()) };
-        let read = checker.check_stamped(&mut Session::default(), bytes, &mut outcome.batch.rows);
-        hold_stamped(checker, &outcome.batch.rows);
+        let mut outcome = Outcome { batch: Default::default(), rows: Rows::default(), ended: Ok(()) };
+        let read = checker.check_stamped(&mut Session::default(), bytes, &mut outcome.rows);
+        hold_stamped(checker, &outcome.rows);
         read.map(|own| own.extra_fields.min(2))
             .map_err(|broken| broken.into_iter().map(|own| (own.rule, own.column)).collect::<Vec<_>>())
     });

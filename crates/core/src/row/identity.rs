@@ -1,0 +1,73 @@
+//! What a row is known by: the hash of its values and the identity of its key. Taken of canonical texts, when they are
+//! asked for. What the hashes are made of stands at `ident`.
+
+use std::collections::HashSet;
+
+use super::rows::Row;
+use crate::contract::Contract;
+use crate::ident::{self, HexId, RowHash};
+
+/// Bytes of a name's tag in the row hash, and of all tags of a contract in which two would be equal.
+const SHORT_TAG: usize = 3;
+const LONG_TAG: usize = 8;
+
+/// What the hashes of a contract's rows are made of.
+#[derive(Debug)]
+pub(super) struct Identity {
+    /// Columns that a source record has, in ascending order of warehouse names, and what stands for the name.
+    columns: Vec<(usize, [u8; LONG_TAG])>,
+    /// How much of that: enough to tell all of the contract apart.
+    tag_len: usize,
+    /// Stands for the expressions of derived columns.
+    derivations: Option<[u8; 8]>,
+    key: Vec<usize>,
+}
+
+impl Identity {
+    pub fn of(contract: &Contract) -> Self {
+        let sources = contract.columns.iter().enumerate().filter(|(_, column)| column.derived.is_none());
+        let mut sources: Vec<_> = sources.map(|(i, column)| (i, column.physical.as_str())).collect();
+        sources.sort_by_key(|(_, name)| *name);
+        let columns: Vec<_> = sources.iter().map(|(i, name)| (*i, ident::name_tag(name))).collect();
+        let short: HashSet<&[u8]> = columns.iter().map(|(_, tag)| &tag[..SHORT_TAG]).collect();
+        let tag_len = if short.len() == columns.len() { SHORT_TAG } else { LONG_TAG };
+        Self { tag_len, derivations: derivations_tag(contract), key: contract.key.clone(), columns }
+    }
+
+    /// Identity of a row with a primary key. `joined` is a buffer.
+    pub fn record_id(&self, row: Row<'_>, joined: &mut String) -> Option<HexId> {
+        if self.key.is_empty() {
+            return None;
+        }
+        joined.clear();
+        for i in &self.key {
+            ident::push_netstr(row.get(*i).unwrap_or_default(), joined);
+        }
+        Some(ident::record_id_of_netstrs(joined))
+    }
+
+    /// Hash of the source columns.
+    pub fn row_hash(&self, row: Row<'_>, hash: &mut RowHash) -> HexId {
+        let present = || self.columns.iter().filter_map(|(i, tag)| Some((tag, row.get(*i)?)));
+        hash.begin(self.derivations, present().count());
+        for (tag, text) in present() {
+            hash.column(tag.get(..self.tag_len).unwrap_or(tag), text.len());
+        }
+        present().for_each(|(_, text)| hash.text(text));
+        hash.finish()
+    }
+}
+
+/// Other expressions give other values: rows of both are told apart.
+fn derivations_tag(contract: &Contract) -> Option<[u8; 8]> {
+    let mut texts = String::new();
+    let derived = contract.columns.iter().filter_map(|own| Some((own, own.derived.as_ref()?)));
+    let mut derived: Vec<_> = derived.collect();
+    derived.sort_by(|(a, _), (b, _)| a.physical.cmp(&b.physical));
+    for (column, logic) in derived {
+        ident::push_netstr(column.physical.as_str(), &mut texts);
+        ident::push_netstr(&column.ty.to_string(), &mut texts);
+        ident::push_netstr(logic, &mut texts);
+    }
+    (!texts.is_empty()).then(|| ident::name_tag(&texts))
+}
