@@ -25,7 +25,7 @@ use penstock_aws::telemetry::{self, Metrics};
 pub use config::{Config, SERVICE};
 pub use direct::run;
 pub use error::{Error, StartError};
-pub use event::{Batch, Data, NotFirehose, Record};
+pub use event::{Batch, NotFirehose, Parts, Record};
 pub use sink::{Answer, MAX_ANSWER_BYTES, Outcome};
 
 use transform::Transform;
@@ -41,7 +41,7 @@ pub struct App {
 /// Memory that one event after another uses.
 #[derive(Debug, Default)]
 struct Memory {
-    batch: Batch,
+    event: event::Parts,
     transform: transform::Memory,
     /// The last answer, free again once it was sent.
     answer: Bytes,
@@ -61,7 +61,7 @@ impl App {
 
     fn invoke(&self, event: &[u8], invocation: &Invocation) -> Result<Bytes, Error> {
         let memory = std::mem::take(&mut *self.memory.lock().unwrap_or_else(PoisonError::into_inner));
-        let batch = memory.batch.read(event)?;
+        let batch = Batch::read(event, memory.event)?;
         let mut transform = Transform::begin(&self.config.datasets, &batch, memory.transform)?;
         for record in batch.records() {
             transform.take(&record)?;
@@ -72,7 +72,7 @@ impl App {
         accounts.iter().for_each(|account| account.tell(&mut metrics));
         metrics.emit();
         let answer = Bytes::from(answer.into_json().into_bytes());
-        let kept = Memory { batch, transform, answer: answer.clone() };
+        let kept = Memory { event: batch.into_parts(), transform, answer: answer.clone() };
         *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = kept;
         Ok(answer)
     }

@@ -3,8 +3,6 @@
 
 use base64_simd::STANDARD;
 
-use crate::event::Data;
-
 /// Most bytes of a Lambda answer.
 pub const MAX_ANSWER_BYTES: usize = 6 * 1024 * 1024;
 
@@ -31,7 +29,7 @@ pub enum Outcome<'a> {
     /// All its rows are in other records.
     Dropped,
     /// It is no row; its data goes back as it came.
-    Failed(Data<'a>),
+    Failed(&'a str),
 }
 
 /// How a record was answered.
@@ -97,10 +95,7 @@ impl Outcome<'_> {
                 OK.len() + STANDARD.encoded_length(rows.len()) + KEYS.len() + keys.len() + OK_END.len()
             }
             Self::Dropped => DROPPED.len(),
-            Self::Failed(Data::Bytes(bytes)) => {
-                FAILED_DATA.len() + STANDARD.encoded_length(bytes.len()) + "\"\"}".len()
-            }
-            Self::Failed(Data::NotBase64(text)) => FAILED_DATA.len() + json_len(text) + "}".len(),
+            Self::Failed(data) => FAILED_DATA.len() + json_len(data) + "}".len(),
         }
     }
 
@@ -116,14 +111,7 @@ impl Outcome<'_> {
             Self::Dropped => out.push_str(DROPPED),
             Self::Failed(data) => {
                 out.push_str(FAILED_DATA);
-                match data {
-                    Data::Bytes(bytes) => {
-                        out.push('"');
-                        STANDARD.encode_append(bytes, out);
-                        out.push('"');
-                    }
-                    Data::NotBase64(text) => push_json(text, out),
-                }
+                push_json(data, out);
                 out.push('}');
             }
         }

@@ -26,7 +26,7 @@ const DAY_MS: u64 = 86_400_000;
 /// An event on its way through.
 #[derive(Debug)]
 pub struct Transform<'a> {
-    batch: &'a Batch,
+    batch: &'a Batch<'a>,
     lanes: Lanes<'a>,
     told: Vec<Told>,
     seen: HashMap<Identity, Seen>,
@@ -66,7 +66,11 @@ pub struct Memory {
 
 impl<'a> Transform<'a> {
     /// Begins an event, with the memory of an earlier one.
-    pub fn begin(datasets: &'a Datasets, batch: &'a Batch, memory: Memory) -> Result<Self, WrongContract> {
+    pub fn begin(
+        datasets: &'a Datasets,
+        batch: &'a Batch<'a>,
+        memory: Memory,
+    ) -> Result<Self, WrongContract> {
         let Memory { told, seen, rows } = memory;
         let lanes = Lanes::begin(datasets, batch.delivery_stream(), rows)?;
         Ok(Self { batch, lanes, told, seen, unknown: Account::of(UNKNOWN_DATASET) })
@@ -188,7 +192,7 @@ impl<'a> Transform<'a> {
                     text.write(self.lanes.lane(*lane), rows.clone(), batch.source(), day);
                     (Outcome::Ok { rows: &text.rows, keys: &text.keys }, End::Sent)
                 }
-                Told::Failed => (Outcome::Failed(record.data), End::Failed),
+                Told::Failed => (Outcome::Failed(record.data.unwrap_or_default()), End::Failed),
             };
             ends.push(match (answer.put(record.id, &outcome), end) {
                 (Answered::Minimal, End::Sent) => End::OverBudget,

@@ -9,34 +9,50 @@ use serde::{Deserialize, de};
 
 use penstock_core::row::MAX_SEQUENCE_DIGITS;
 
-use super::{Batch, Entry, Loose, NotFirehose};
+use super::{Batch, DataPlace, Entry, Loose, NotFirehose, Parts};
 
-impl Batch {
-    /// Reads an event's JSON.
-    pub fn parse(event: &[u8]) -> Result<Self, NotFirehose> {
-        Self::default().read(event)
-    }
-
-    /// The same, into the memory of an earlier event.
-    pub fn read(self, event: &[u8]) -> Result<Self, NotFirehose> {
-        let json = std::str::from_utf8(event).map_err(|_| NotFirehose::NoObject)?;
-        let mut batch = self.emptied();
-        // Data is the most of an event, and three bytes of it come out of four.
-        batch.bytes.reserve(json.len() / 4 * 3);
+impl<'e> Batch<'e> {
+    /// Reads an event's JSON; `parts` is memory that an earlier one left.
+    pub fn read(event: &'e [u8], parts: Parts) -> Result<Self, NotFirehose> {
+        let event = std::str::from_utf8(event).map_err(|_| NotFirehose::NoObject)?;
+        let mut parts = parts.emptied();
         let mut told = None;
-        let mut deserializer = serde_json::Deserializer::from_str(json);
-        let seed = Envelope { batch: &mut batch, told: &mut told };
+        let mut deserializer = serde_json::Deserializer::from_str(event);
+        let seed = Envelope { found: Found { event, parts: &mut parts }, told: &mut told };
         match (seed.deserialize(&mut deserializer).and_then(|()| deserializer.end()), told) {
             (_, Some(fault)) => Err(fault),
             (Err(_), None) => Err(NotFirehose::NoObject),
-            (Ok(()), None) => Ok(batch),
+            (Ok(()), None) => Ok(Self { event, parts }),
+        }
+    }
+}
+
+/// Where what is found is kept.
+struct Found<'b> {
+    event: &'b str,
+    parts: &'b mut Parts,
+}
+
+impl Found<'_> {
+    fn reborrow(&mut self) -> Found<'_> {
+        Found { event: self.event, parts: self.parts }
+    }
+
+    /// Data that the event has as it is stays there.
+    fn keep_data(&mut self, data: &str) -> DataPlace {
+        let start = data.as_ptr().addr().wrapping_sub(self.event.as_ptr().addr());
+        let place = start..start.wrapping_add(data.len());
+        // Text that was unescaped lies elsewhere.
+        match self.event.get(place.clone()) == Some(data) {
+            true => DataPlace::Event(place),
+            false => DataPlace::Text(self.parts.keep(data)),
         }
     }
 }
 
 /// The whole event.
 struct Envelope<'b> {
-    batch: &'b mut Batch,
+    found: Found<'b>,
     told: &'b mut Option<NotFirehose>,
 }
 
@@ -55,21 +71,21 @@ impl<'de> Visitor<'de> for Envelope<'_> {
         f.write_str("a Firehose event")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         let mut has_records = false;
         while let Some(Name(name)) = map.next_key()? {
             match &*name {
                 "deliveryStreamArn" => {
-                    self.batch.delivery_stream_arn =
+                    self.found.parts.delivery_stream_arn =
                         map.next_value::<Loose<'_>>()?.into_text().unwrap_or_default();
                 }
                 "sourceKinesisStreamArn" => {
-                    self.batch.source_stream_arn = map.next_value::<Loose<'_>>()?.into_text();
+                    self.found.parts.source_stream_arn = map.next_value::<Loose<'_>>()?.into_text();
                 }
                 "records" => {
                     has_records = true;
-                    self.batch.entries.clear();
-                    map.next_value_seed(Records { batch: self.batch, told: self.told })?;
+                    self.found.parts.entries.clear();
+                    map.next_value_seed(Records { found: self.found.reborrow(), told: self.told })?;
                 }
                 _ => skip(&mut map)?,
             }
@@ -83,7 +99,7 @@ impl<'de> Visitor<'de> for Envelope<'_> {
 
 /// The list of records.
 struct Records<'b> {
-    batch: &'b mut Batch,
+    found: Found<'b>,
     told: &'b mut Option<NotFirehose>,
 }
 
@@ -102,10 +118,10 @@ impl<'de> Visitor<'de> for Records<'_> {
         f.write_str("a list of records")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(entry) = list.next_element_seed(OneRecord(self.batch))? {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(entry) = list.next_element_seed(OneRecord(self.found.reborrow()))? {
             match entry {
-                Some(entry) => self.batch.entries.push(entry),
+                Some(entry) => self.found.parts.entries.push(entry),
                 None => {
                     *self.told = Some(NotFirehose::NoRecordId);
                     return Err(de::Error::custom("no recordId"));
@@ -117,7 +133,7 @@ impl<'de> Visitor<'de> for Records<'_> {
 }
 
 /// One record; `None` where it has no id.
-struct OneRecord<'b>(&'b mut Batch);
+struct OneRecord<'b>(Found<'b>);
 
 impl<'de> DeserializeSeed<'de> for OneRecord<'_> {
     type Value = Option<Entry>;
@@ -142,12 +158,12 @@ impl<'de> Visitor<'de> for OneRecord<'_> {
                 "recordId" => id = self.keep_text(map.next_value()?),
                 "data" => {
                     if let Loose::Text(base64) = map.next_value()? {
-                        entry.data = self.0.keep_data(&base64);
+                        entry.data = Some(self.0.keep_data(&base64));
                     }
                 }
                 "approximateArrivalTimestamp" => entry.arrival_ms = map.next_value::<Loose<'_>>()?.number(),
                 "kinesisRecordMetadata" => {
-                    map.next_value_seed(Metadata { batch: self.0, entry: &mut entry })?
+                    map.next_value_seed(Metadata { parts: self.0.parts, entry: &mut entry })?
                 }
                 _ => skip(&mut map)?,
             }
@@ -159,8 +175,8 @@ impl<'de> Visitor<'de> for OneRecord<'_> {
 impl OneRecord<'_> {
     fn keep_text(&mut self, value: Loose<'_>) -> Option<std::ops::Range<usize>> {
         match value {
-            Loose::Text(text) => Some(self.0.keep(&text)),
-            Loose::Number(number) => Some(self.0.keep(&number.to_string())),
+            Loose::Text(text) => Some(self.0.parts.keep(&text)),
+            Loose::Number(number) => Some(self.0.parts.keep(&number.to_string())),
             Loose::Other => None,
         }
     }
@@ -168,7 +184,7 @@ impl OneRecord<'_> {
 
 /// What Kinesis knew of a record; `null` or anything else than an object is nothing.
 struct Metadata<'b> {
-    batch: &'b mut Batch,
+    parts: &'b mut Parts,
     entry: &'b mut Entry,
 }
 
@@ -198,7 +214,7 @@ impl<'de> Visitor<'de> for Metadata<'_> {
         }
         // Where the parts of an aggregated record cannot be told apart, only the record id names them.
         if let (Some(sequence), Some(subsequence)) = (sequence, subsequence) {
-            self.entry.sequence = Some(self.batch.keep(&sequence));
+            self.entry.sequence = Some(self.parts.keep(&sequence));
             self.entry.subsequence = subsequence;
         }
         Ok(())

@@ -40,6 +40,8 @@ pub struct Lanes<'a> {
     default: Option<usize>,
     /// Whether all rows are of the default, whatever they say.
     is_fixed: bool,
+    /// The bytes of the record that is being read.
+    pub data: Vec<u8>,
     /// The word that every stamped row holds.
     pub stamp: Finder<'static>,
 }
@@ -86,7 +88,8 @@ impl<'a> Lanes<'a> {
             None => datasets.of_stream(stream)?,
         };
         let stamp = Finder::new("\"_record_id\"");
-        let mut own = Self { datasets, lanes: Vec::new(), spare, default: None, is_fixed, stamp };
+        let mut own =
+            Self { datasets, lanes: Vec::new(), spare, default: None, is_fixed, data: Vec::new(), stamp };
         own.default = default.map(|dataset| own.open(dataset));
         Ok(own)
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use base64_simd::STANDARD;
 use penstock_core::contract::Delimiter;
 use penstock_core::decode::{JsonFramer, Limits};
 use penstock_core::kpl;
@@ -11,7 +12,7 @@ use penstock_core::row::{Place, Sequence, StreamPlace};
 
 use super::lanes::{Lanes, Stamped};
 use crate::error::WrongContract;
-use crate::event::{Data, Record};
+use crate::event::Record;
 
 /// Why a record is no rows, and the dataset that counts it.
 #[derive(Debug)]
@@ -45,9 +46,23 @@ impl Lanes<'_> {
         if self.is_full() {
             return Ok(Err(Fault::of(self.default(), Rule::ResponseBudget)));
         }
-        let (Data::Bytes(bytes), Some(place)) = (record.data, place(record)) else {
-            return Ok(Err(Fault::of(self.default(), Rule::Unreadable)));
+        let mut data = std::mem::take(&mut self.data);
+        data.clear();
+        // Strict base64: anything else may have lost something on its way.
+        let decoded = record.data.map(|base64| STANDARD.decode_append(base64, &mut data));
+        let told = match (decoded, place(record)) {
+            (Some(Ok(())), Some(place)) => self.decoded(&data, place),
+            _ => Ok(Err(Fault::of(self.default(), Rule::Unreadable))),
         };
+        self.data = data;
+        told
+    }
+
+    fn decoded(
+        &mut self,
+        bytes: &[u8],
+        place: StreamPlace<'_>,
+    ) -> Result<Result<usize, Fault>, WrongContract> {
         let Some(message) = kpl::message(bytes) else {
             // A record is nearly always one row, which needs no framing.
             if let Ok(lane) = self.row(bytes.trim_ascii(), place)? {

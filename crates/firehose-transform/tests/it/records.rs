@@ -46,10 +46,12 @@ fn a_bad_record_costs_no_other_and_keeps_its_data() {
 
 #[test]
 fn data_that_is_no_base64_goes_back_as_it_came() {
-    let mut record = record(1, "");
-    record["data"] = json!("!no base64\"");
-    let answers = answers(&app(), vec![record]);
-    assert_eq!((answers[0].result.as_str(), answers[0].data.as_deref()), (FAILED, Some("!no base64\"")));
+    for data in ["!no base64\"", "a", "QQ=", "QR==", "Q Q=", "QQ==\n", "-_-_", "é", ""] {
+        let mut record = record(1, "");
+        record["data"] = json!(data);
+        let answers = answers(&app(), vec![record]);
+        assert_eq!((answers[0].result.as_str(), answers[0].data.as_deref()), (FAILED, Some(data)));
+    }
 }
 
 #[test]
