@@ -6,9 +6,9 @@ mod rows;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::BuildHasher;
 use std::ops::Range;
 
-use penstock_core::ident::HexId;
 use penstock_core::quarantine::UNKNOWN_DATASET;
 use penstock_core::reject::Rule;
 use penstock_core::row::{Rows, utc_day};
@@ -29,7 +29,7 @@ pub struct Transform<'a> {
     batch: &'a Batch<'a>,
     lanes: Lanes<'a>,
     told: Vec<Told>,
-    seen: HashMap<Identity, Seen>,
+    seen: HashMap<Fingerprint, Seen>,
     unknown: Account,
 }
 
@@ -45,22 +45,22 @@ enum Told {
     Failed,
 }
 
-/// Dataset, identity and content of a row.
-type Identity = (usize, HexId, HexId);
+/// A hash of a row's dataset, identity and content.
+type Fingerprint = u64;
 
-/// The row of an identity and content that counts so far.
+/// The row of a fingerprint that counts so far. Small, because there is one for nearly every row of an event.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
-    record: usize,
-    lane: usize,
-    row: usize,
+    record: u32,
+    lane: u32,
+    row: u32,
 }
 
 /// Memory that one event after another uses: fresh pages cost more than what is written into them.
 #[derive(Debug, Default)]
 pub struct Memory {
     told: Vec<Told>,
-    seen: HashMap<Identity, Seen>,
+    seen: HashMap<Fingerprint, Seen>,
     rows: Vec<Rows>,
 }
 
@@ -119,17 +119,26 @@ impl<'a> Transform<'a> {
         let lane = *lane;
         for row in rows.clone() {
             let Some(stamp) = self.lanes.get(lane, row).map(|row| row.stamp()) else { continue };
-            let own = Seen { record, lane, row };
-            match self.seen.entry((lane, stamp.record_id, stamp.row_hash)) {
+            let fingerprint = self.seen.hasher().hash_one((lane, stamp.record_id, stamp.row_hash));
+            let own = Seen { record: record as u32, lane: lane as u32, row: row as u32 };
+            match self.seen.entry(fingerprint) {
                 Entry::Vacant(entry) => {
                     entry.insert(own);
                 }
                 Entry::Occupied(mut entry) => {
                     let other = *entry.get();
-                    let order = self.lanes.get(other.lane, other.row).map(|row| row.stamp().order);
-                    let is_later = order < Some(stamp.order);
-                    let loser = if is_later { entry.insert(own).record } else { record };
-                    if let Some(Told::Rows { needless, .. }) = self.told.get_mut(loser) {
+                    let Some(theirs) = self.lanes.get(other.lane as usize, other.row as usize) else {
+                        continue;
+                    };
+                    let theirs = theirs.stamp();
+                    let ids = (other.lane, theirs.record_id, theirs.row_hash);
+                    if ids != (own.lane, stamp.record_id, stamp.row_hash) {
+                        // Another row of the same fingerprint: then this one is not looked at, and is sent.
+                        continue;
+                    }
+                    let is_later = theirs.order < stamp.order;
+                    let loser = if is_later { entry.insert(own).record } else { own.record };
+                    if let Some(Told::Rows { needless, .. }) = self.told.get_mut(loser as usize) {
                         *needless += 1;
                     }
                 }
