@@ -196,7 +196,7 @@ fn boolean(text: &str) -> Result<&'static str, Flaw> {
 }
 
 fn hex(text: &str, bytes: usize) -> Result<String, Flaw> {
-    if text.len() % 2 != 0 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(Flaw::new(1207, "Invalid hexadecimal digit".to_owned()));
     }
     if text.len() / 2 > bytes {

@@ -14,7 +14,7 @@ pub struct Csv {
 
 enum Sink {
     Plain(BufWriter<File>),
-    Gzip(GzEncoder<BufWriter<File>>),
+    Gzip(Box<GzEncoder<BufWriter<File>>>),
 }
 
 impl Csv {
@@ -22,7 +22,7 @@ impl Csv {
     pub fn new(file: File, delimiter: u8, null_as: &str, is_gzip: bool) -> Self {
         let file = BufWriter::new(file);
         let file = if is_gzip {
-            Sink::Gzip(GzEncoder::new(file, flate2::Compression::default()))
+            Sink::Gzip(Box::new(GzEncoder::new(file, flate2::Compression::default())))
         } else {
             Sink::Plain(file)
         };

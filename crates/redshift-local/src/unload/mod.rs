@@ -26,7 +26,7 @@ const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
 
 enum Writer {
     Csv(csv::Csv),
-    Parquet(parquet::Parquet),
+    Parquet(Box<parquet::Parquet>),
 }
 
 struct Part {
@@ -121,7 +121,8 @@ impl<'a> Plan<'a> {
         let open = file.reopen().map_err(disk)?;
         let writer = match &self.unload.format {
             UnloadFormat::Parquet => {
-                Writer::Parquet(parquet::Parquet::new(open, &self.names, &self.shapes).map_err(disk)?)
+                let writer = parquet::Parquet::new(open, &self.names, &self.shapes).map_err(disk)?;
+                Writer::Parquet(Box::new(writer))
             }
             UnloadFormat::Csv { delimiter, has_header, null_as, is_gzip } => {
                 let mut writer = csv::Csv::new(open, *delimiter, null_as, *is_gzip);
