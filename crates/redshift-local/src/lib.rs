@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `sql` | Redshift's text to PostgreSQL's, a pure function |
 //! | `postgres` | starts and stops PostgreSQL, databases, sessions |
+//! | `load`, `unload`, `s3` | COPY and UNLOAD: objects of the local S3 to rows and back |
 //! | `store`, `run` | accepted requests, and how they run |
 //! | `api`, `http` | the operations and their wire format |
 //! | `faults` | what a test wants to go wrong |
@@ -27,13 +28,16 @@ mod api;
 mod error;
 mod faults;
 mod http;
+mod load;
 mod pg_error;
 mod postgres;
 mod result_set;
 mod run;
+mod s3;
 mod server;
 mod sql;
 mod store;
+mod unload;
 
 pub use error::Error;
 pub use faults::{DelayWhen, Fault};
