@@ -35,7 +35,9 @@ impl Difference {
     /// The same difference, which an obstacle keeps from being migrated.
     pub fn refused(self, obstacle: &str) -> Self {
         match self {
-            Self::Alter(own) => Self::Refuse(format!("{} is to become {}, but {obstacle}", own.subject(), own.ty)),
+            Self::Alter(own) => {
+                Self::Refuse(format!("{} is to become {}, but {obstacle}", own.subject(), own.ty))
+            }
             refused @ Self::Refuse(_) => refused,
         }
     }
@@ -129,12 +131,7 @@ fn missing(target: &Target<'_>, column: &TargetColumn<'_>) -> Verdict {
     Some(Err(told))
 }
 
-fn differs(
-    target: &Target<'_>,
-    column: &TargetColumn<'_>,
-    own: &WarehouseColumn,
-    table: &Table,
-) -> Verdict {
+fn differs(target: &Target<'_>, column: &TargetColumn<'_>, own: &WarehouseColumn, table: &Table) -> Verdict {
     let rebuilt = |value: &str| rebuild(target, column, table, value);
     let (name, same) = (column.name, format!("\"{}\"", column.name));
     if !own.ty.is(column.ty) {

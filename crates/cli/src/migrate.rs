@@ -167,7 +167,9 @@ async fn plan<'a>(
     }
     let mut told: Vec<String> =
         found.iter().map(|own| own.told("it is migrated once the rest is mended")).collect();
-    told.push("nothing was changed, because tables differ from their contracts in what is not migrated".into());
+    told.push(
+        "nothing was changed, because tables differ from their contracts in what is not migrated".into(),
+    );
     Err(Failure::Refused(told))
 }
 

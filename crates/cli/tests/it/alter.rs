@@ -43,7 +43,11 @@ async fn columns_are_added_and_texts_widened_and_rows_stay() {
     let added = "\n  added     column     tgt.transactions.branch  varchar(8)  ";
     let places = [widened, added].map(|line| run.out.find(line).unwrap());
     assert!(places.is_sorted(), "{}", run.out);
-    assert!(run.out.contains(": 0 created, 2 altered (1 added, 1 widened), 3 replaced, 5 kept, 0 granted\n"), "{}", run.out);
+    assert!(
+        run.out.contains(": 0 created, 2 altered (1 added, 1 widened), 3 replaced, 5 kept, 0 granted\n"),
+        "{}",
+        run.out
+    );
     let rows = db.sql("SELECT transaction_id, note, branch FROM tgt.transactions").await;
     assert_eq!(rows, [[Some("t".to_owned()), Some("n".to_owned()), None]]);
     let catalog = db.catalog().await;
@@ -73,7 +77,8 @@ async fn a_dry_run_prints_the_alterations_and_does_none() {
 #[tokio::test]
 async fn one_table_that_is_refused_keeps_all_others_as_they_are() {
     let db = migrated().await;
-    let other = crate::common::payments().replace("physicalType: numeric(18,2)", "physicalType: numeric(20,3)");
+    let other =
+        crate::common::payments().replace("physicalType: numeric(18,2)", "physicalType: numeric(20,3)");
     let older = contracts(&[("b.odcs.yaml", &crate::common::payments())]);
     assert_eq!(db.penstock(older.path(), &["migrate", "."]).code, 0);
     let before = db.catalog().await;
@@ -139,7 +144,11 @@ async fn a_text_with_a_default_is_told_beforehand() {
         db.sql(sql).await;
     }
     let run = db.penstock(contracts(&[("a.odcs.yaml", &wider())]).path(), &["migrate", "."]);
-    assert!(run.code == 1 && run.err.contains("and Redshift widens no column with a DEFAULT; to rebuild it"), "{}", run.err);
+    assert!(
+        run.code == 1 && run.err.contains("and Redshift widens no column with a DEFAULT; to rebuild it"),
+        "{}",
+        run.err
+    );
     assert_eq!(length_of_note(&db).await, "512");
 }
 
@@ -151,14 +160,18 @@ async fn a_widening_that_the_warehouse_refuses_is_explained() {
             "cannot alter column \"note\" of relation \"transactions\" with encode type \"text255\"",
             "\n    ALTER TABLE \"tgt\".\"transactions\" ALTER COLUMN \"note\" ENCODE zstd;\n",
         ),
-        ("cannot alter type of a column used by a view or rule", "a view reads the column: drop it, run again"),
+        (
+            "cannot alter type of a column used by a view or rule",
+            "a view reads the column: drop it, run again",
+        ),
         ("cannot alter column \"note\"", "a PRIMARY KEY, UNIQUE or FOREIGN KEY constraint"),
     ] {
         let db = migrated().await;
         let before = db.catalog().await;
         fail(&db, "ALTER COLUMN", 0, error);
         let run = db.penstock(directory.path(), &["migrate", "."]);
-        let opening = format!("error: tgt.transactions: column note: ERROR: {error}\n  statement: ALTER TABLE ");
+        let opening =
+            format!("error: tgt.transactions: column note: ERROR: {error}\n  statement: ALTER TABLE ");
         assert!(run.code == 1 && run.err.starts_with(&opening), "{}", run.err);
         assert!(run.err.contains(told), "{told}: {}", run.err);
         // It was the first statement, so nothing else was done.
@@ -169,7 +182,8 @@ async fn a_widening_that_the_warehouse_refuses_is_explained() {
 #[tokio::test]
 async fn the_length_that_is_there_already_is_no_error() {
     let db = migrated().await;
-    let error = "cannot alter column \"note\" of relation \"transactions\", target column size should be different;";
+    let error =
+        "cannot alter column \"note\" of relation \"transactions\", target column size should be different;";
     fail(&db, "ALTER COLUMN", 0, error);
     let run = db.penstock(contracts(&[("a.odcs.yaml", &wider())]).path(), &["migrate", "."]);
     // Only that the catalog still says otherwise is told, at the end.

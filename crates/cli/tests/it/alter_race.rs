@@ -8,7 +8,8 @@ use crate::common::{Db, Run, contracts, db, migrated, payments, transactions, wi
 
 /// A session of somebody else, past the Data API.
 async fn session(db: &Db) -> Client {
-    let (client, connection) = tokio_postgres::connect(&db.server.postgres_url(&db.name), NoTls).await.unwrap();
+    let (client, connection) =
+        tokio_postgres::connect(&db.server.postgres_url(&db.name), NoTls).await.unwrap();
     tokio::spawn(connection);
     client
 }
@@ -44,7 +45,8 @@ async fn a_column_that_became_something_else_meanwhile_is_refused() {
     let db = migrated().await;
     let other = "ALTER TABLE tgt.transactions ADD COLUMN branch bigint";
     let run = migrate_behind(&db, &with_branch(false), other).await;
-    let told = "error: tgt.transactions: column branch: another migration made something else of it than varchar(8)";
+    let told =
+        "error: tgt.transactions: column branch: another migration made something else of it than varchar(8)";
     assert!(run.code == 1 && run.err.starts_with(told), "{}", run.err);
 }
 

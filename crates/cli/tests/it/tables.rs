@@ -134,7 +134,10 @@ async fn a_column_that_joins_the_key_is_refused() {
     let key = "        logicalType: string\n        physicalType: varchar(34)\n";
     let joined = format!("{key}        primaryKey: true\n        primaryKeyPosition: 2\n");
     for (contract, told) in [
-        (transactions(&[(key, &joined)]), "column account_id may be NULL in the warehouse and is NOT NULL by"),
+        (
+            transactions(&[(key, &joined)]),
+            "column account_id may be NULL in the warehouse and is NOT NULL by",
+        ),
         (
             with_branch(true).replace(
                 "physicalType: varchar(8)\n",
