@@ -137,7 +137,7 @@ impl Alteration {
                 Err(error) => return Err(self.failed(&error.to_string())),
             };
             now = self.look(warehouse, database).await?;
-            if now == State::Open && !lost_race(&text, attempt).await {
+            if now == State::Open && !(lost_race(&text) && again(attempt).await) {
                 return Err(self.failed(&text));
             }
         }
@@ -202,20 +202,22 @@ impl Alteration {
     }
 }
 
-/// Whether a statement only lost a race against another one and should be run again; waits before it says so.
-pub async fn lost_race(text: &str, attempt: u32) -> bool {
-    let again = attempt < MAX_ATTEMPTS && is_race(text);
+/// Waits before a statement that lost a race is run again; false when it has lost too many.
+pub async fn again(attempt: u32) -> bool {
+    let again = attempt < MAX_ATTEMPTS;
     if again {
         tokio::time::sleep(BACKOFF * 2u32.pow(attempt - 1)).await;
     }
     again
 }
 
-fn is_race(text: &str) -> bool {
+/// Whether a statement failed only because another one ran beside it.
+pub fn lost_race(text: &str) -> bool {
     let lower = text.to_lowercase();
     // The last one is PostgreSQL's: IF NOT EXISTS does not see what is not committed yet.
     classify(text) == Fault::Conflict
         || lower.contains("tuple concurrently")
+        || lower.contains("internal error")
         || lower.contains("violates unique constraint \"pg_")
 }
 
@@ -264,11 +266,12 @@ mod tests {
         for (text, again) in [
             ("ERROR: 1023", true),
             ("ERROR: tuple concurrently updated", true),
+            ("ERROR: internal error XX000", true),
             ("ERROR: duplicate key value violates unique constraint \"pg_type_typname_nsp_index\"", true),
             ("ERROR: column \"a\" of relation \"x\" already exists", false),
             ("ERROR: permission denied", false),
         ] {
-            assert_eq!(is_race(text), again, "{text}");
+            assert_eq!(lost_race(text), again, "{text}");
         }
     }
 }

@@ -9,7 +9,7 @@ use penstock_aws::warehouse::{Compute, ExecuteError, TableHome, Warehouse};
 use penstock_core::sql::{GrantRole, Ident};
 
 use crate::Env;
-use crate::alter::{Alteration, Ended, lost_race};
+use crate::alter::{Alteration, Ended, again, lost_race};
 use crate::args::MigrateArgs;
 use crate::catalog::Catalog;
 use crate::check::counted;
@@ -272,7 +272,9 @@ impl Plan<'_> {
                 if is_user && read(warehouse, &self.database).await?.has(statement) {
                     return Ok(());
                 }
-                if lost_race(text, attempt).await {
+                // IF NOT EXISTS and OR REPLACE fail so only where another run is just making it.
+                let raced = lost_race(text) || !is_user && text.contains("already exists");
+                if raced && again(attempt).await {
                     continue;
                 }
             }

@@ -40,10 +40,8 @@ impl Obstacles {
              WHERE database_name = current_database() AND schema_name IN ({schemas}) AND table_name IN ({tables})"
         );
         let constraints = format!(
-            "SELECT n.nspname, c.relname, a.attname, k.conname FROM pg_constraint k \
-             JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
-             JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = ANY(k.conkey) \
-             WHERE k.contype IN ('p', 'u', 'f') AND n.nspname IN ({schemas}) AND c.relname IN ({tables})"
+            "SELECT table_schema, table_name, column_name, constraint_name FROM information_schema.key_column_usage \
+             WHERE table_schema IN ({schemas}) AND table_name IN ({tables})"
         );
         Ok(Self {
             encodings: ask(warehouse, database, &encodings).await?,

@@ -21,7 +21,7 @@ async fn migrate_behind(db: &Db, contract: &str, other: &str) -> Run {
     let directory = contracts(&[("a.odcs.yaml", contract)]);
     let own = Db { server: db.server, name: db.name.clone() };
     let run = tokio::task::spawn_blocking(move || own.penstock(directory.path(), &["migrate", "."]));
-    let waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'";
+    let waiting = "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE d.datname = $1 AND NOT l.granted";
     let waits = async { while session.query(waiting, &[&db.name]).await.unwrap().is_empty() {} };
     tokio::time::timeout(Duration::from_secs(60), waits).await.unwrap();
     session.batch_execute("COMMIT").await.unwrap();
