@@ -65,7 +65,7 @@ fn measure(what: String, (form, work): (Form, Work), peer: &str, rounds: usize) 
 }
 
 /// CPU time of this thread in milliseconds.
-fn timed<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, f64)> {
+pub fn timed<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, f64)> {
     let now = || clock_gettime(ClockId::ThreadCPUTime);
     let begin = now();
     let done = work()?;
@@ -73,7 +73,8 @@ fn timed<T>(work: impl FnOnce() -> anyhow::Result<T>) -> anyhow::Result<(T, f64)
     Ok((done, (end.tv_sec - begin.tv_sec) as f64 * 1e3 + (end.tv_nsec - begin.tv_nsec) as f64 / 1e6))
 }
 
-fn bare_json(bytes: &[u8]) -> anyhow::Result<u64> {
+/// Parses each line and drops what comes of it.
+pub fn bare_json(bytes: &[u8]) -> anyhow::Result<u64> {
     let (mut rows, mut start) = (0, 0);
     for end in memchr::memchr_iter(b'\n', bytes) {
         let line = bytes.get(start..end).context("lines are within the bytes")?;
@@ -83,7 +84,8 @@ fn bare_json(bytes: &[u8]) -> anyhow::Result<u64> {
     Ok(rows)
 }
 
-fn bare_csv(mut bytes: &[u8]) -> anyhow::Result<u64> {
+/// Steps through the records.
+pub fn bare_csv(mut bytes: &[u8]) -> anyhow::Result<u64> {
     let (mut reader, mut text, mut ends) = (Reader::new(), vec![0; 64 << 10], vec![0; 64]);
     let mut rows = 0u64;
     loop {

@@ -54,7 +54,7 @@ fn measure(what: String, argument: &str, megabytes: usize) -> anyhow::Result<Lin
 pub fn child(streamed: Streamed, megabytes: usize) -> anyhow::Result<()> {
     let form = if streamed == Streamed::Csv { Form::NestedCsv } else { Form::Ndjson };
     let (mut transactions, mut ours, mut left) =
-        (Transactions::new(), Ours::start(form, Work::Stamped)?, megabytes << 20);
+        (Transactions::new(), Ours::start(form, Work::Packed)?, megabytes << 20);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let mut piece = Vec::with_capacity(PIECE_BYTES + 1024);
     piece.extend_from_slice(form.header().as_bytes());
