@@ -95,8 +95,10 @@ impl Load<'_> {
             max_errors: copy.max_errors,
         };
         let mut figures = Figures::default();
-        self.session.execute(prologue).await?;
-        let outcome = self.load(copy, &mut rows, &mut figures, pause).await;
+        let outcome = match self.session.execute(prologue).await {
+            Ok(()) => self.load(copy, &mut rows, &mut figures, pause).await,
+            Err(error) => Err(error.into()),
+        };
         figures.rows = rows.loaded;
         journal.end(self, copy, outcome.is_ok(), &figures, &rows.errors).await.map_err(internal)?;
         outcome?;
