@@ -14,6 +14,10 @@
 //! | `api`, `http` | the operations and their wire format |
 //! | `faults` | what a test wants to go wrong |
 //!
+//! COPY and UNLOAD talk to a local S3 ([`Config::s3_endpoint`], `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`) with the
+//! process's own credentials; IAM_ROLE is read and not assumed. `sys_load_history` has a line for each COPY, also of
+//! those that were rolled back, so a test can count the loads of a manifest; [`DelayWhen::DuringCopy`] makes one slow.
+//!
 //! ```no_run
 //! # async fn example() -> Result<(), redshift_local::Error> {
 //! let server = redshift_local::Server::start(redshift_local::Config::default()).await?;

@@ -74,42 +74,41 @@ impl Reader {
         if self.line <= self.format.header_lines {
             self.line += u64::from(byte == b'\n');
             self.started_at = self.line;
-            return;
-        }
-        let is_quote = self.format.quote == Some(byte);
-        match (self.at, byte) {
-            (At::Quoted, _) if is_quote => self.at = At::Quote,
-            (At::Quoted, _) => {
-                self.line += u64::from(byte == b'\n');
-                self.text.push(byte);
+        } else if byte == b'\n' && self.at != At::Quoted {
+            self.row(rows);
+            self.line += 1;
+            self.started_at = self.line;
+        } else {
+            self.line += u64::from(byte == b'\n');
+            self.part_of_row(byte);
+            self.is_open = true;
+            if self.text.len() > MAX_ROW_BYTES {
+                self.text.truncate(MAX_ROW_BYTES);
+                self.is_malformed = true;
             }
-            (At::Quote, _) if is_quote => {
+        }
+    }
+
+    fn part_of_row(&mut self, byte: u8) {
+        let is_quote = self.format.quote == Some(byte);
+        match self.at {
+            At::Quoted if is_quote => self.at = At::Quote,
+            At::Quoted => self.text.push(byte),
+            At::Quote if is_quote => {
                 self.text.push(byte);
                 self.at = At::Quoted;
             }
-            (_, b'\n') => {
-                self.row(rows);
-                self.line += 1;
-                self.started_at = self.line;
-                return;
-            }
-            (_, other) if other == self.format.delimiter => {
+            _ if byte == self.format.delimiter => {
                 self.ends.push(self.text.len());
                 self.at = At::FieldStart;
             }
-            (At::FieldStart, _) if is_quote => self.at = At::Quoted,
+            At::FieldStart if is_quote => self.at = At::Quoted,
             // A line may end with CR and LF.
-            (At::Quote, b'\r') => {}
-            (At::Quote, _) => self.is_malformed = true,
-            (_, other) => {
-                self.text.push(other);
+            At::Quote => self.is_malformed |= byte != b'\r',
+            At::FieldStart | At::Plain => {
+                self.text.push(byte);
                 self.at = At::Plain;
             }
-        }
-        self.is_open = true;
-        if self.text.len() > MAX_ROW_BYTES {
-            self.text.truncate(MAX_ROW_BYTES);
-            self.is_malformed = true;
         }
     }
 

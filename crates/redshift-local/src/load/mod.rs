@@ -95,11 +95,14 @@ impl Load<'_> {
             max_errors: copy.max_errors,
         };
         let mut figures = Figures::default();
-        self.session.execute(prologue).await?;
-        let outcome = self.load(copy, &mut rows, &mut figures, pause).await;
+        let outcome = match self.session.execute(prologue).await {
+            Ok(()) => self.load(copy, &mut rows, &mut figures, pause).await,
+            Err(error) => Err(error.into()),
+        };
         figures.rows = rows.loaded;
-        journal.end(self, copy, outcome.is_ok(), &figures, &rows.errors).await.map_err(internal)?;
+        let noted = journal.end(self, copy, outcome.is_ok(), &figures, &rows.errors).await;
         outcome?;
+        noted.map_err(internal)?;
         let count = format!(
             "SELECT set_config('redshift_local.copy_count', '{}', false), \
              set_config('redshift_local.copy_id', '{}', false)",
@@ -242,4 +245,56 @@ async fn text(copy: &Copy, object: Object, rows: &mut Rows<'_>, out: &mut Out<'_
         reader.end(rows);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::columns::{Column, Kind};
+    use super::*;
+    use crate::sql::{Conversion, Delimited};
+
+    fn read(mut reader: Reader, columns: &[Column], pieces: &[&[u8]]) -> (String, Vec<(u64, i32)>) {
+        let conversion = Conversion::default();
+        let mut rows = Rows {
+            columns,
+            conversion: &conversion,
+            file: String::new(),
+            out: Vec::new(),
+            loaded: 0,
+            errors: Vec::new(),
+            max_errors: 100,
+        };
+        for piece in pieces {
+            reader.push(piece, &mut rows);
+        }
+        reader.end(&mut rows);
+        let errors = rows.errors.iter().map(|error| (error.line, error.flaw.code)).collect();
+        (String::from_utf8(rows.out).unwrap(), errors)
+    }
+
+    #[test]
+    fn rows_do_not_depend_on_where_a_file_is_cut() {
+        let column =
+            |name: &str, kind| Column { name: name.into(), kind, is_required: false, is_identity: false };
+        let columns = [column("a", Kind::Integer(32)), column("b", Kind::Varchar(40))];
+        let json = "{\"a\":1,\"b\":\"é}\\\"{\"}\n\n{\"b\":{\"c\":[\"]\"]}} {\"a\":\"x\"}\n nonsense {}\n{\"a\":3}\n{";
+        let csv = "1,\"é,\"\"\r\n\"\"\"\r\nx,y\n2,\n3\n4,z";
+        let format =
+            Delimited { delimiter: b',', quote: Some(b'"'), header_lines: 0, skips_blank_lines: false };
+        let readers: [(&str, &dyn Fn() -> Reader, usize); 2] = [
+            (json, &|| Reader::Json(json::Reader::new(&columns, false)), 3),
+            (csv, &|| Reader::Delimited(delimited::Reader::new(format.clone())), 2),
+        ];
+        for (text, reader, flaws) in readers {
+            let whole = read(reader(), &columns, &[text.as_bytes()]);
+            assert_eq!(whole.1.len(), flaws, "{whole:?}");
+            assert_eq!(whole.0.lines().count(), 3, "{whole:?}");
+            for cut in 0..=text.len() {
+                let (first, second) = text.as_bytes().split_at(cut);
+                assert_eq!(read(reader(), &columns, &[first, second]), whole, "{cut}");
+            }
+            let single: Vec<_> = text.as_bytes().chunks(1).collect();
+            assert_eq!(read(reader(), &columns, &single), whole);
+        }
+    }
 }

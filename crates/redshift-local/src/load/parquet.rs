@@ -122,16 +122,19 @@ fn shape(leaf: &ColumnDescriptor) -> Option<Shape> {
     match leaf.converted_type() {
         ConvertedType::DECIMAL => {
             let digits = |n: i32| u32::try_from(n).ok();
-            return Some(Shape::Decimal(digits(leaf.type_precision())?, digits(leaf.type_scale())?));
+            Some(Shape::Decimal(digits(leaf.type_precision())?, digits(leaf.type_scale())?))
         }
-        ConvertedType::TIMESTAMP_MILLIS => return Some(Shape::Timestamp(1_000)),
-        ConvertedType::TIMESTAMP_MICROS => return Some(Shape::Timestamp(1_000_000)),
-        ConvertedType::TIME_MILLIS => return Some(Shape::Time(1_000)),
-        ConvertedType::TIME_MICROS => return Some(Shape::Time(1_000_000)),
-        ConvertedType::DATE => return Some(Shape::Date),
-        ConvertedType::UINT_64 | ConvertedType::INTERVAL => return None,
-        _ => {}
+        ConvertedType::TIMESTAMP_MILLIS => Some(Shape::Timestamp(1_000)),
+        ConvertedType::TIMESTAMP_MICROS => Some(Shape::Timestamp(1_000_000)),
+        ConvertedType::TIME_MILLIS => Some(Shape::Time(1_000)),
+        ConvertedType::TIME_MICROS => Some(Shape::Time(1_000_000)),
+        ConvertedType::DATE => Some(Shape::Date),
+        ConvertedType::UINT_64 | ConvertedType::INTERVAL => None,
+        _ => physical(leaf),
     }
+}
+
+fn physical(leaf: &ColumnDescriptor) -> Option<Shape> {
     match (leaf.physical_type(), leaf.converted_type()) {
         (Physical::BOOLEAN, _) => Some(Shape::Boolean),
         (Physical::INT32, ConvertedType::INT_8 | ConvertedType::INT_16 | ConvertedType::UINT_8) => {

@@ -52,12 +52,7 @@ pub fn parse(tokens: &[TokenWithSpan]) -> Result<Copy, SqlError> {
     if !options.has_role {
         return Err(SqlError::syntax("COPY needs IAM_ROLE"));
     }
-    if name.iter().rev().nth(1).is_some_and(|schema| schema == SCHEMA) {
-        return Err(SqlError::new("42501", format!("permission denied for schema {SCHEMA}")));
-    }
-    let quoted = |part: &String| format!("\"{}\"", part.replace('"', "\"\""));
-    let table = name.iter().map(quoted).collect::<Vec<_>>().join(".");
-    let table_name = name.last().cloned().unwrap_or_default();
+    let (table, table_name) = target(&name)?;
     options.finish(Copy {
         table,
         table_name,
@@ -69,6 +64,16 @@ pub fn parse(tokens: &[TokenWithSpan]) -> Result<Copy, SqlError> {
         conversion: Conversion::default(),
         max_errors: 0,
     })
+}
+
+/// The target as `to_regclass` takes it, and its own name.
+fn target(name: &[String]) -> Result<(String, String), SqlError> {
+    if name.iter().rev().nth(1).is_some_and(|schema| schema == SCHEMA) {
+        return Err(SqlError::new("42501", format!("permission denied for schema {SCHEMA}")));
+    }
+    let quoted = |part: &String| format!("\"{}\"", part.replace('"', "\"\""));
+    let table = name.iter().map(quoted).collect::<Vec<_>>().join(".");
+    Ok((table, name.last().cloned().unwrap_or_default()))
 }
 
 impl Options {
