@@ -4,6 +4,7 @@
 use std::ops::Deref;
 
 use anyhow::Context as _;
+use redshift_local::Server;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -21,6 +22,8 @@ pub struct CopyRoute {
     pub landing: Bucket,
     /// Where Firehose writes stamped rows.
     pub stage: Bucket,
+    /// The local Redshift.
+    pub redshift: &'static Server,
     /// The queue that messages would come from.
     pub queue: Queue,
     /// Variables of the function.
@@ -70,7 +73,7 @@ impl CopyRoute {
         let results = Results::new(cloud, redshift, &database, [work, quarantine]).await?;
         migrate(contracts, &results).await?;
         let copier = Bootstrap::start(COPIER, vars.clone()).await?;
-        Ok(Self { landing, stage, queue, vars, copier, results, _contracts: folder })
+        Ok(Self { landing, stage, redshift, queue, vars, copier, results, _contracts: folder })
     }
 
     /// Has the function take a batch of messages; the numbers of those that it gives back.

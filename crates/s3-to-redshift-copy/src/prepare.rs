@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::store::Store;
 
 /// Kept back before the deadline, to load what is ready and to answer.
-pub const RESERVE: Duration = Duration::from_secs(20);
+pub const RESERVE: Duration = Duration::from_secs(10);
 
 /// What became of an object.
 #[derive(Debug)]
