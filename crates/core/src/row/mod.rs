@@ -175,19 +175,21 @@ impl Checker {
 
     /// The columns that the source has. The record's text is kept as it is: most values are cut from it.
     fn read_columns(&self, session: &Session, record: &str, draft: &mut Draft<'_>, found: &mut Findings) {
-        let may_cut = !session.fields.may_hold_nul;
         let kept = draft.record(record);
+        // Of a record that may hold NUL nothing is cut.
+        let bytes = if session.fields.may_hold_nul { &[] } else { record.as_bytes() };
         for plan in &self.plans {
             let (i, value) = (plan.column, session.fields.value(plan.column));
-            match plan.cut(value, record.as_bytes()) {
-                Some(span) if may_cut => {
+            match plan.cut(value, bytes) {
+                Some(span) => {
                     draft.set(i, kept.cell(span));
                     if plan.has_rules {
-                        self.hold_to_rules(i, draft, found);
+                        let text = record.get(span.0 as usize..span.1 as usize).unwrap_or_default();
+                        self.hold_to_rules(i, text, found);
                     }
                 }
-                _ if plan.may_be_null && matches!(value, Value::Missing | Value::Null) => {}
-                _ => {
+                None if plan.may_be_null && matches!(value, Value::Missing | Value::Null) => {}
+                None => {
                     let Some(column) = self.contract.columns.get(i) else { continue };
                     self.fill(column, i, &session.fields.scalar(i, record), draft, found);
                 }
@@ -195,9 +197,8 @@ impl Checker {
         }
     }
 
-    fn hold_to_rules(&self, i: usize, draft: &Draft<'_>, found: &mut Findings) {
-        let rules = self.contract.columns.get(i).zip(self.rules.get(i));
-        if let (Some((column, rules)), Some(text)) = (rules, draft.get(i)) {
+    fn hold_to_rules(&self, i: usize, text: &str, found: &mut Findings) {
+        if let Some((column, rules)) = self.contract.columns.get(i).zip(self.rules.get(i)) {
             rules.check(column, text, &mut |severity, own| found.add(severity, own));
         }
     }

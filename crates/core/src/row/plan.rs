@@ -64,15 +64,18 @@ impl Plan {
             Value::Number(span) => (span.in_record()?, false),
             _ => return None,
         };
+        if let Kind::Text(bytes) = self.kind {
+            let fits = is_text && (span.1 - span.0) as usize <= bytes && span.1 as usize <= record.len();
+            return fits.then_some(span);
+        }
         let text = record.get(span.0 as usize..span.1 as usize)?;
         let fits = match self.kind {
-            Kind::Text(bytes) => is_text && text.len() <= bytes,
             Kind::Characters(bytes) => {
                 is_text && text.len() <= bytes && text.is_ascii() && text.last() != Some(&b' ')
             }
             Kind::Integer(digits) => is_integer(text, digits),
             Kind::Numeric { whole, scale } => is_numeric(text, whole, scale),
-            Kind::None => false,
+            Kind::Text(_) | Kind::None => false,
         };
         fits.then_some(span)
     }
