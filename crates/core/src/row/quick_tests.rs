@@ -93,7 +93,8 @@ proptest! {
         let (quick, interpreted) = Derivations::both_ways(&contract, &expression, &draft);
         if let Some(quick) = quick {
             // Numeric columns are numbers here, and texts there: the interpreter is asked about the others only.
-            if !expression.contains("m ") && !expression.contains("m)") {
+            let mut words = expression.split(|c: char| !c.is_ascii_alphanumeric());
+            if !words.any(|word| word == "m") {
                 prop_assert_eq!(Ok(quick), interpreted, "{} {:?}", expression, row);
             }
         }
