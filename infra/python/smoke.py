@@ -15,7 +15,7 @@ import stage
 from session import Session
 from waiting import until
 
-ROUTES = ["queue"]
+ROUTES = ["queue", "copy"]
 WITHIN_SECONDS = 300
 
 

@@ -7,32 +7,36 @@ use std::time::Duration;
 
 use penstock_tests::deployed::{DeployedRoute, Deployment, Mapping};
 use penstock_tests::samples::{lines, transaction};
-use penstock_tests::{LOADER, MiniStack, READER, SqsBatch, failures};
+use penstock_tests::{COPIER, LOADER, MiniStack, READER, SqsBatch, failures};
 use serde_json::{Value, json};
 
 /// Statements without which a function is refused something: the step that fails, and the action.
-const ENFORCED: [(&str, &str, &str); 6] = [
+const ENFORCED: [(&str, &str, &str); 13] = [
     (READER, "ReadLanding", "FetchError: s3:GetObject"),
     (READER, "SendRows", "SendError: sqs:SendMessageBatch"),
     (READER, "WriteReceipts", "ReceiptError: s3:PutObject"),
     (READER, "WriteQuarantine", "QuarantineError: s3:PutObject"),
     (LOADER, "HandOver", "visibility of messages was not shortened: sqs:ChangeMessageVisibilityBatch"),
     (LOADER, "WriteQuarantine", "QuarantineError: s3:PutObject"),
+    (COPIER, "ReadLanding", "FetchError: HEAD"),
+    (COPIER, "LookAtStage", "FetchError: HEAD"),
+    (COPIER, "KeepWork", "WorkError: s3:GetObject"),
+    (COPIER, "FindWork", "LoadNotDone: s3:ListBucket"),
+    (COPIER, "WriteReceipts", "WorkError: s3:PutObject"),
+    (COPIER, "WriteQuarantine", "QuarantineError: s3:PutObject"),
+    (COPIER, "HandOver", "visibility of messages was not shortened: sqs:ChangeMessageVisibilityBatch"),
 ];
 
 const NO_KMS: &str = "MiniStack's S3 encrypts nothing, so it asks no key";
+const NO_403: &str = "MiniStack answers 404 for an object that is not there, also to who may not list";
 const POLLER: &str = "MiniStack's poller takes messages itself and not under the function's role";
 const NO_IAM: &str = "redshift-local knows database users and no IAM";
 const LOGS: &str = "MiniStack writes a function's log itself and not under its role";
 
 /// Statements that the local cloud does not enforce, so that only AWS can prove them, and why.
-const NOT_ENFORCED: [(&str, &str, &str); 11] = [
+const NOT_ENFORCED: [(&str, &str, &str); 19] = [
     (READER, "ReceiveEvents", POLLER),
-    (
-        READER,
-        "SeeWhatVanished",
-        "MiniStack answers 404 for an object that is not there, also to who may not list",
-    ),
+    (READER, "SeeWhatVanished", NO_403),
     (READER, "DecryptLanding", NO_KMS),
     (READER, "EncryptQuarantine", NO_KMS),
     (READER, "WriteLogs", LOGS),
@@ -42,6 +46,14 @@ const NOT_ENFORCED: [(&str, &str, &str); 11] = [
     (LOADER, "FollowOwnLoads", NO_IAM),
     (LOADER, "LogIn", NO_IAM),
     (LOADER, "WriteLogs", LOGS),
+    (COPIER, "ReceiveEvents", POLLER),
+    (COPIER, "SeeWhatVanished", NO_403),
+    (COPIER, "DecryptLanding", NO_KMS),
+    (COPIER, "EncryptQuarantine", NO_KMS),
+    (COPIER, "Load", NO_IAM),
+    (COPIER, "FollowOwnLoads", NO_IAM),
+    (COPIER, "LogIn", NO_IAM),
+    (COPIER, "WriteLogs", LOGS),
 ];
 
 /// What has to fail without a statement; `None` for one that this test does not know.
