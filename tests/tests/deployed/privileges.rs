@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::Duration;
 
-use penstock_tests::deployed::{DeployedRoute, Deployment, Mapping};
+use penstock_tests::deployed::{DeployedCopy, DeployedRoute, Deployment, Mapping};
 use penstock_tests::samples::{lines, transaction};
 use penstock_tests::{COPIER, LOADER, MiniStack, READER, SqsBatch, failures};
 use serde_json::{Value, json};
@@ -229,4 +229,90 @@ async fn goes_by_itself(
     let before = deployment.log_streams(function).unwrap();
     work().await.unwrap();
     assert!(deployment.log_streams(function).unwrap() > before, "{function} wrote no log");
+}
+
+#[tokio::test]
+async fn the_copier_is_refused_what_each_statement_of_its_role_allows() {
+    let deployment = Deployment::plan(MiniStack::enforced().await.unwrap()).await.unwrap();
+    deployment.deploy(&["--set", "LandingKeyArn=arn:aws:kms:us-east-1:000000000000:key/landing"]).unwrap();
+    has_one_policy(&deployment, COPIER);
+    let route = deployment.copy_route().await.unwrap();
+    deployment.set_mapping(COPIER, Mapping::Off).unwrap();
+    without_each_statement(&deployment, COPIER, async |label| {
+        let mut refused = BTreeSet::new();
+        // Read in flight, refused as a whole, and read by COPY; each is new, because nothing is loaded twice.
+        for (bucket, key, body) in [
+            (&route.landing, format!("copy/customers/{label}.csv"), customers()),
+            (&route.landing, format!("copy/customers/{label}-other.csv"), "id\n1\n".to_owned()),
+            (&route.stage, format!("customers/{label}.json"), stamped_customer()),
+        ] {
+            route.drop_file(bucket, &key, body).await.unwrap();
+            refused.extend(take(&deployment, &route).await);
+        }
+        if label.ends_with("HandOver") {
+            route
+                .drop_file(&route.landing, &format!("copy/customers/{label}-late.csv"), customers())
+                .await
+                .unwrap();
+            set_timeout(&deployment, COPIER, "10");
+            refused.extend(take(&deployment, &route).await);
+            set_timeout(&deployment, COPIER, "900");
+        }
+        if refused.is_empty() {
+            goes_by_itself(&deployment, COPIER, async || {
+                deployment.set_mapping(COPIER, Mapping::On)?;
+                let key = format!("copy/customers/{label}-by-itself.csv");
+                route.drop_file(&route.landing, &key, customers()).await?;
+                route.load_all().await?;
+                deployment.set_mapping(COPIER, Mapping::Off)
+            })
+            .await;
+        }
+        refused.into_iter().collect()
+    })
+    .await;
+    route.check_ledger("customers").await.unwrap();
+}
+
+/// The function takes what is in its queue; what its role was refused. The messages are gone then, whatever came of it.
+async fn take(deployment: &Deployment<'_>, route: &DeployedCopy<'_>) -> Vec<String> {
+    let batch = route.events.receive(10).await.unwrap();
+    let mut event = batch.event.clone();
+    for record in event["Records"].as_array_mut().unwrap() {
+        let mut body: Value = serde_json::from_str(record["body"].as_str().unwrap()).unwrap();
+        // Without them the function has to ask S3 for what lies in the stage bucket, too.
+        let object = body["Records"][0]["s3"]["object"].as_object_mut().unwrap();
+        object.retain(|name, _| name == "key");
+        record["body"] = json!(body.to_string());
+    }
+    let invoked = deployment.invoke(COPIER, &event).await.unwrap();
+    route.events.settle(batch, &Value::Null).await.unwrap();
+    let refused = invoked.refusals();
+    assert!(refused.is_empty() || !failures(&invoked.answer).is_empty(), "{invoked:?}");
+    refused
+}
+
+/// A good customer and a bad one.
+fn customers() -> String {
+    "customer_id,name,email,country,birthday,balance,updated_at\n\
+     c-1,Ann,,DE,,1.50,2026-01-01T00:00:00Z\nc-2,,,DE,,1.50,2026-01-01T00:00:00Z\n"
+        .to_owned()
+}
+
+/// A customer as our transform writes it.
+fn stamped_customer() -> String {
+    let stamped = json!({
+        "customer_id": "c-3", "name": "Cy", "email": null, "country": "DE", "birthday": null, "balance": "1.00",
+        "updated_at": "2026-01-01 00:00:00.000000+00", "_record_id": "3".repeat(32), "_row_hash": "3".repeat(32),
+        "_order": "3", "_deleted": "false", "_source": "arn:aws:kinesis:us-east-1:1:stream/s",
+        "_dataset": "customers", "_contract_version": "1.0.0",
+    });
+    format!("{stamped}\n")
+}
+
+/// Gives a function less or more time.
+fn set_timeout(deployment: &Deployment<'_>, function: &str, seconds: &str) {
+    let name = deployment.name(function);
+    let update = ["lambda", "update-function-configuration", "--function-name", &name, "--timeout", seconds];
+    deployment.cloud.aws(&update).unwrap();
 }

@@ -53,6 +53,21 @@ async fn every_bucket_of_the_deployed_template_is_encrypted_and_the_quarantine_w
     assert_eq!(algorithm["SSEAlgorithm"], "AES256", "MiniStack has learnt it: ask it for every bucket here");
 }
 
+/// MiniStack's CloudFormation makes no lifecycles either.
+#[tokio::test]
+async fn of_the_work_bucket_only_rows_and_plans_expire() {
+    let deployment = routed().await;
+    let stack = deployment.name("foundation");
+    let deployed = deployment.cloud.aws(&["cloudformation", "get-template", "--stack-name", &stack]).unwrap();
+    let template = deployed["TemplateBody"].as_str().unwrap();
+    let bucket = template.split("\n\n").find(|part| part.contains("\n  WorkBucket:\n")).unwrap();
+    let rules = bucket.split("\n          - Id: ").filter(|rule| rule.contains("ExpirationInDays: "));
+    let prefix = |rule: &str| {
+        rule.lines().find_map(|line| line.trim().strip_prefix("Prefix: ")).unwrap_or("").to_owned()
+    };
+    assert_eq!(rules.map(prefix).collect::<Vec<_>>(), ["objects/", "loads/"]);
+}
+
 #[tokio::test]
 async fn rejects_are_read_by_the_quarantine_readers_role_alone() {
     let deployment = routed().await;
