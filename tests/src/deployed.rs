@@ -21,7 +21,8 @@ pub use function::{Invoked, Mapping};
 pub use route::DeployedRoute;
 
 use crate::results::WORKGROUP;
-use crate::{COPIER, LOADER, MiniStack, REGION, target_dir, warehouse, workspace_root};
+use crate::route::warehouse_of;
+use crate::{COPIER, LOADER, MiniStack, REGION, target_dir, workspace_root};
 
 /// The account of everything local.
 pub const ACCOUNT: &str = "000000000000";
@@ -46,7 +47,7 @@ impl<'c> Deployment<'c> {
     pub async fn plan(cloud: &'c MiniStack) -> anyhow::Result<Self> {
         static STAGES: AtomicU32 = AtomicU32::new(0);
         let stage = format!("t{}", STAGES.fetch_add(1, Ordering::Relaxed));
-        let (database, redshift) = (format!("stage_{stage}"), warehouse().await?);
+        let (database, redshift) = (format!("stage_{stage}"), warehouse_of(cloud).await?);
         redshift.create_database(&database).await.context("database")?;
         let planned = Self { stage, database, cloud, redshift };
         for function in [LOADER, COPIER] {
