@@ -1,6 +1,7 @@
 //! What the flow tests share: a local AWS, a Lambda Runtime API that runs the real function binaries, deployed stages,
 //! and the event files. It knows the functions by the name of their binary only.
 
+mod copy_route;
 pub mod deployed;
 mod events;
 mod ministack;
@@ -15,6 +16,7 @@ mod sqlfluff;
 mod sqs;
 mod wait;
 
+pub use copy_route::{COPIER, CopyRoute, batch};
 pub use events::EventFile;
 pub use ministack::{Auth, MiniStack, REGION};
 pub use paths::{target_dir, tool, workspace_root};

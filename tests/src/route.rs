@@ -24,7 +24,11 @@ static WAREHOUSE: OnceCell<Server> = OnceCell::const_new();
 
 /// The local Redshift of this test process; every route has a database of its own in it.
 pub async fn warehouse() -> anyhow::Result<&'static Server> {
-    let start = || async { Server::start(redshift_local::Config::default()).await.context("redshift-local") };
+    let start = || async {
+        let s3_endpoint = Some(MiniStack::shared().await?.endpoint().to_owned());
+        let config = redshift_local::Config { s3_endpoint, ..redshift_local::Config::default() };
+        Server::start(config).await.context("redshift-local")
+    };
     WAREHOUSE.get_or_try_init(start).await
 }
 
@@ -135,7 +139,7 @@ pub fn failures(answer: &Value) -> Vec<String> {
 }
 
 /// Creates what `penstock migrate` creates.
-async fn migrate(contracts: &Path, results: &Results) -> anyhow::Result<()> {
+pub(crate) async fn migrate(contracts: &Path, results: &Results) -> anyhow::Result<()> {
     let schema = Ident::new("tgt")?;
     let set = load_contracts(contracts)?;
     let mut tables = Vec::new();

@@ -3,9 +3,9 @@
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::{GetObjectError, GetObjectOutput};
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::ChecksumMode;
-use penstock_core::ident::{self, ContentTag, HexId};
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::{ChecksumMode, ChecksumType};
+use penstock_core::ident::{self, HexId};
 use penstock_core::object::ObjectRef;
 
 use crate::answered;
@@ -34,12 +34,43 @@ pub enum Fetch {
     Unreadable(String),
 }
 
+/// What an object is, without its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identified {
+    /// Identity of this content of this key.
+    pub object_id: HexId,
+    /// Size in bytes, compressed as it lies there.
+    pub bytes: u64,
+    /// LastModified in ms since 1970.
+    pub modified_ms: u64,
+    /// ETag without its quotes: what a request for this content asks for.
+    pub etag: Option<String>,
+}
+
 /// A fault that may pass.
 #[derive(Debug, thiserror::Error)]
 #[error("reading {uri}: {message}")]
 pub struct FetchError {
     uri: String,
     message: String,
+}
+
+/// What tells this content from another, by the rule of `ident::content_tag`: GET and HEAD say the same in answers of
+/// two types.
+macro_rules! content_tag {
+    ($output:expr, $size:expr) => {{
+        let checksums = [
+            ("CRC64NVME", $output.checksum_crc64_nvme()),
+            ("SHA256", $output.checksum_sha256()),
+            ("SHA1", $output.checksum_sha1()),
+            ("CRC32C", $output.checksum_crc32_c()),
+            ("CRC32", $output.checksum_crc32()),
+        ];
+        let there: Vec<(&str, &str)> =
+            checksums.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let kind = $output.checksum_type().map(ChecksumType::as_str);
+        ident::content_tag(&there, kind, $output.e_tag().unwrap_or_default(), $size)
+    }};
 }
 
 /// Asks for exactly the content that the event spoke of.
@@ -54,6 +85,34 @@ pub async fn fetch(s3: &Client, object: &ObjectRef) -> Result<Fetch, FetchError>
         Ok(output) => Ok(Fetch::Found(Box::new(found(object, output)))),
         Err(error) => refused(object, &error),
     }
+}
+
+/// What the content is that the event spoke of; `None` if it vanished or was replaced.
+pub async fn identify(s3: &Client, object: &ObjectRef) -> Result<Option<Identified>, FetchError> {
+    let request = s3
+        .head_object()
+        .bucket(&object.bucket)
+        .key(&object.key)
+        .checksum_mode(ChecksumMode::Enabled)
+        .set_if_match(object.etag.clone());
+    let output = match request.send().await {
+        Ok(output) => output,
+        Err(error) => {
+            // HEAD has no body, so only the status tells.
+            return match error.raw_response().map(|response| response.status().as_u16()) {
+                Some(404 | 412) => Ok(None),
+                _ => Err(FetchError { uri: object.uri(), message: answered(&error) }),
+            };
+        }
+    };
+    let bytes = size(output.content_length());
+    let tag = content_tag!(output, bytes);
+    Ok(Some(Identified {
+        object_id: ident::object_id(&object.bucket, &object.key, &tag),
+        bytes,
+        modified_ms: modified_ms(output.last_modified()),
+        etag: output.e_tag().map(|etag| etag.trim_matches('"').to_owned()),
+    }))
 }
 
 fn refused(object: &ObjectRef, error: &SdkError<GetObjectError>) -> Result<Fetch, FetchError> {
@@ -72,27 +131,16 @@ fn refused(object: &ObjectRef, error: &SdkError<GetObjectError>) -> Result<Fetch
 }
 
 fn found(object: &ObjectRef, output: GetObjectOutput) -> Fetched {
-    let bytes = output.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
-    let modified_ms = output
-        .last_modified()
-        .and_then(|time| time.to_millis().ok())
-        .and_then(|ms| u64::try_from(ms).ok())
-        .unwrap_or(0);
-    let object_id = ident::object_id(&object.bucket, &object.key, &content_tag(&output, bytes));
-    Fetched { object_id, bytes, modified_ms, body: output.body }
+    let bytes = size(output.content_length());
+    let tag = content_tag!(output, bytes);
+    let object_id = ident::object_id(&object.bucket, &object.key, &tag);
+    Fetched { object_id, bytes, modified_ms: modified_ms(output.last_modified()), body: output.body }
 }
 
-/// What tells this content from another, by the rule of `ident::content_tag`.
-fn content_tag(output: &GetObjectOutput, size: u64) -> ContentTag {
-    let checksums = [
-        ("CRC64NVME", output.checksum_crc64_nvme()),
-        ("SHA256", output.checksum_sha256()),
-        ("SHA1", output.checksum_sha1()),
-        ("CRC32C", output.checksum_crc32_c()),
-        ("CRC32", output.checksum_crc32()),
-    ];
-    let there: Vec<(&str, &str)> =
-        checksums.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-    let kind = output.checksum_type().map(|kind| kind.as_str());
-    ident::content_tag(&there, kind, output.e_tag().unwrap_or_default(), size)
+fn size(content_length: Option<i64>) -> u64 {
+    content_length.and_then(|n| u64::try_from(n).ok()).unwrap_or(0)
+}
+
+fn modified_ms(time: Option<&DateTime>) -> u64 {
+    time.and_then(|time| time.to_millis().ok()).and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0)
 }

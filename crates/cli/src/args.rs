@@ -27,7 +27,7 @@ pub enum Command {
     /// Print the SQL that makes a warehouse ready for the contracts; runs nothing
     #[command(after_help = DDL_HELP)]
     Ddl(DdlArgs),
-    /// Create what the contracts need in the warehouse; what is there is kept
+    /// Create what the contracts need in the warehouse, add columns, widen texts; all else that is there is kept
     #[command(after_help = MIGRATE_HELP)]
     Migrate(MigrateArgs),
     /// Say whether every record of every file is accounted for; changes nothing
@@ -91,7 +91,11 @@ const MIGRATE_HELP: &str = concat!(
     "\
 For each dataset: the schema, the table, its lock table, its ledger and two procedures; for each database the view \
 penstock.objects over all ledgers; for each role its user and grants. A table that is there is compared with its \
-contract; if one differs, nothing is changed.\n
+contract, column by column. A column that it lacks is added (unless it is required: rows that are there would have no \
+value), a varchar that is too short is widened. Whatever else differs is refused, with the SQL that a person would \
+have to run, and then nothing at all is changed. A column that only the table has stays.\n
+Every statement runs alone. After one that failed, and beside another migration, run it again: it goes on where the \
+table is. It waits for a load that is running.\n
 Environment:
 ",
     warehouse_environment!(),

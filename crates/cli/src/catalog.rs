@@ -9,6 +9,10 @@ use penstock_core::sql::{Ident, Literal, SERVICE_SCHEMA};
 use crate::failure::Failure;
 use crate::statement::{Kind, Statement};
 
+/// What `WarehouseColumn` is read from.
+const COLUMNS: &str = "SELECT table_schema, table_name, column_name, data_type, character_maximum_length, \
+     numeric_precision, numeric_scale, is_nullable, column_default FROM svv_columns";
+
 /// How the names of ledgers begin.
 const LEDGER_PREFIX: &str = "objects_";
 
@@ -106,9 +110,7 @@ impl Catalog {
             "SELECT table_schema, table_name, table_type FROM svv_tables WHERE table_schema IN ({schemas})"
         );
         let columns = format!(
-            "SELECT table_schema, table_name, column_name, data_type, character_maximum_length, numeric_precision, \
-             numeric_scale, is_nullable, column_default FROM svv_columns WHERE table_schema IN ({schemas}) \
-             ORDER BY table_schema, table_name, ordinal_position"
+            "{COLUMNS} WHERE table_schema IN ({schemas}) ORDER BY table_schema, table_name, ordinal_position"
         );
         let procedures = format!(
             "SELECT p.proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace \
@@ -147,7 +149,9 @@ impl Catalog {
         };
         let ty = WarehouseType::of(ty, length.as_deref(), precision.as_deref(), scale.as_deref());
         let nullable = nullable.as_deref() != Some("NO");
-        let column = WarehouseColumn { name: name.clone(), ty, nullable, has_default: default.is_some() };
+        // No default may be told as NULL or as nothing.
+        let has_default = default.as_deref().is_some_and(|own| !own.trim().is_empty());
+        let column = WarehouseColumn { name: name.clone(), ty, nullable, has_default };
         self.tables.entry(format!("{schema}.{table}")).or_default().columns.push(column);
     }
 
@@ -176,12 +180,31 @@ impl Catalog {
     }
 }
 
+/// A column as it is by now, by schema, table and name.
+pub async fn column(
+    warehouse: &Warehouse,
+    database: &str,
+    names: [&str; 3],
+) -> Result<Option<WarehouseColumn>, Failure> {
+    let [Some(schema), Some(table), Some(column)] = names.map(Literal::new) else { return Ok(None) };
+    let sql = format!(
+        "{COLUMNS} WHERE table_schema = {schema} AND table_name = {table} AND column_name = {column}"
+    );
+    let rows = warehouse.execute(database, &sql).await;
+    let mut catalog = Catalog::default();
+    for row in rows.map_err(|error| cannot_read(database, &sql, &error))? {
+        catalog.add_column(&row);
+    }
+    Ok(catalog.tables.into_values().flat_map(|table| table.columns).next())
+}
+
 /// The first column of rows.
 fn first(rows: Vec<Vec<Option<String>>>) -> impl Iterator<Item = String> {
     rows.into_iter().filter_map(|row| row.into_iter().next().flatten())
 }
 
-fn cannot_read(database: &str, sql: &str, error: &ExecuteError) -> Failure {
+/// A query of the catalog that was not answered.
+pub fn cannot_read(database: &str, sql: &str, error: &ExecuteError) -> Failure {
     Failure::refused(match error {
         ExecuteError::Failed(text) => format!("database {database}: {text}\n  statement: {sql}"),
         ExecuteError::Api(error) => {

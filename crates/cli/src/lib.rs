@@ -5,7 +5,7 @@
 //! | `check` | says whether contracts can be used, and what of them has no effect | files |
 //! | `try` | says what becomes of every record of local files | files |
 //! | `ddl` | prints the SQL that makes a warehouse ready for them | files |
-//! | `migrate` | runs that SQL, where it is not done yet | files, a warehouse |
+//! | `migrate` | runs that SQL, where it is not done yet; adds and widens columns | files, a warehouse |
 //! | `status` | holds receipts and ledgers to what they must add up to | files, the work bucket, a warehouse |
 //! | `rejects` | prints what is in quarantine, classified values masked | files, the quarantine bucket |
 //! | `sql` | runs one statement and prints its result | a warehouse |
@@ -13,6 +13,8 @@
 //! What a contract means is penstock-core's; this crate reads files, asks the warehouse and buckets, and tells
 //! people.
 
+mod advice;
+mod alter;
 mod args;
 mod bucket;
 mod catalog;
@@ -24,6 +26,7 @@ mod ddl;
 mod failure;
 mod lint;
 mod migrate;
+mod obstacles;
 mod printable;
 mod rejects;
 mod sql;

@@ -1,5 +1,5 @@
-//! `penstock migrate`: makes a warehouse ready for the contracts, statement by statement. What is there is kept; a
-//! table that differs from its contract stops everything before anything is changed.
+//! `penstock migrate`: makes a warehouse ready for the contracts, statement by statement. What is there is kept; columns
+//! are added and texts widened. Any difference beyond that stops everything before anything is changed.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -9,13 +9,16 @@ use penstock_aws::warehouse::{Compute, ExecuteError, TableHome, Warehouse};
 use penstock_core::sql::{GrantRole, Ident};
 
 use crate::Env;
+use crate::alter::{Alteration, Ended, again, lost_race};
 use crate::args::MigrateArgs;
 use crate::catalog::Catalog;
 use crate::check::counted;
 use crate::clients::{Connect, warehouse_target};
-use crate::compare;
+use crate::compare::{self, Difference};
 use crate::contracts::Contracts;
 use crate::failure::{Exit, Failure};
+use crate::obstacles::Obstacles;
+use crate::printable::printable;
 use crate::statement::{Database, Kind, Statement};
 
 /// What is done about a statement.
@@ -54,6 +57,8 @@ impl Action {
 #[derive(Debug, Default)]
 struct Counts {
     created: usize,
+    added: usize,
+    widened: usize,
     replaced: usize,
     kept: usize,
     granted: usize,
@@ -68,12 +73,24 @@ impl Counts {
             Action::Grant => &mut self.granted,
         } += 1;
     }
+
+    fn alter(&mut self, alteration: &Alteration, ended: Ended) {
+        *match (ended, alteration.widened_from) {
+            (Ended::WasDone, _) => &mut self.kept,
+            (Ended::Done, None) => &mut self.added,
+            (Ended::Done, Some(_)) => &mut self.widened,
+        } += 1;
+    }
 }
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { created, replaced, kept, granted } = self;
-        write!(f, "{created} created, {replaced} replaced, {kept} kept, {granted} granted")
+        let Self { created, added, widened, replaced, kept, granted } = self;
+        write!(f, "{created} created, {} altered", added + widened)?;
+        if added + widened > 0 {
+            write!(f, " ({added} added, {widened} widened)")?;
+        }
+        write!(f, ", {replaced} replaced, {kept} kept, {granted} granted")
     }
 }
 
@@ -81,6 +98,8 @@ impl std::fmt::Display for Counts {
 struct Plan<'a> {
     database: Database<'a>,
     catalog: Catalog,
+    /// Run before the steps, in this order.
+    alterations: Vec<Alteration>,
     steps: Vec<(Action, Statement)>,
 }
 
@@ -118,16 +137,20 @@ pub async fn run(
     Ok(Exit::Ok)
 }
 
-/// Reads what is there and says what is to be done; a table that differs is refused.
+/// Reads what is there and says what is to be done; where anything is refused, everything is.
 async fn plan<'a>(
     warehouse: &Warehouse,
     databases: Vec<Database<'a>>,
     roles: &[GrantRole],
 ) -> Result<Vec<Plan<'a>>, Failure> {
-    let (mut plans, mut differing, mut new_users) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let (mut plans, mut found, mut new_users) = (Vec::new(), Vec::new(), BTreeSet::new());
     for database in databases {
         let catalog = read(warehouse, &database).await?;
-        differing.extend(differences(&database, &catalog));
+        let own = obstructed(warehouse, &database, differences(&database, &catalog)).await?;
+        let mut alterations: Vec<_> = own.iter().filter_map(Difference::alteration).cloned().collect();
+        // Widenings first: what the catalog does not tell may refuse one, and then nothing else was changed.
+        alterations.sort_by_key(|own| own.widened_from.is_none());
+        found.extend(own);
         let mut statements = database.statements(catalog.ledgers(), roles).map_err(Failure::refused)?;
         // Users are the warehouse's, not a database's: the first database makes them, before its grants.
         let users = roles
@@ -137,15 +160,17 @@ async fn plan<'a>(
         let grants = statements.iter().position(|own| own.kind == Kind::Grant).unwrap_or(statements.len());
         statements.splice(grants..grants, users);
         let steps = statements.into_iter().map(|own| (Action::of(&own, &catalog), own)).collect();
-        plans.push(Plan { database, catalog, steps });
+        plans.push(Plan { database, catalog, alterations, steps });
     }
-    match differing.is_empty() {
-        true => Ok(plans),
-        false => {
-            differing.push("nothing was changed, because tables differ from their contracts".into());
-            Err(Failure::Refused(differing))
-        }
+    if found.iter().all(|own| own.alteration().is_some()) {
+        return Ok(plans);
     }
+    let mut told: Vec<String> =
+        found.iter().map(|own| own.told("it is migrated once the rest is mended")).collect();
+    told.push(
+        "nothing was changed, because tables differ from their contracts in what is not migrated".into(),
+    );
+    Err(Failure::Refused(told))
 }
 
 async fn read(warehouse: &Warehouse, database: &Database<'_>) -> Result<Catalog, Failure> {
@@ -153,21 +178,43 @@ async fn read(warehouse: &Warehouse, database: &Database<'_>) -> Result<Catalog,
     Catalog::read(warehouse, &database.name, &schemas).await
 }
 
-fn differences(database: &Database<'_>, catalog: &Catalog) -> Vec<String> {
+fn differences(database: &Database<'_>, catalog: &Catalog) -> Vec<Difference> {
     let there = database.targets.iter().filter_map(|target| Some((target, catalog.table(&target.name())?)));
     there.flat_map(|(target, table)| compare::differences(target, table)).collect()
+}
+
+/// The same differences, with those widenings refused that Redshift would refuse.
+async fn obstructed(
+    warehouse: &Warehouse,
+    database: &Database<'_>,
+    found: Vec<Difference>,
+) -> Result<Vec<Difference>, Failure> {
+    let widenings: Vec<&Alteration> = found.iter().filter_map(Difference::widening).collect();
+    let obstacles = Obstacles::read(warehouse, &database.name, &widenings).await?;
+    let judged = found.into_iter().map(|own| match own.widening().and_then(|own| obstacles.of(own)) {
+        Some(obstacle) => own.refused(&obstacle),
+        None => own,
+    });
+    Ok(judged.collect())
 }
 
 impl Plan<'_> {
     /// Prints what would be run, as SQL with comments.
     fn print(&self, shown: &str, counts: &mut Counts, out: &mut dyn Write) -> Result<(), Failure> {
         writeln!(out, "-- database {}, {shown}\n", self.database.name)?;
+        for alteration in &self.alterations {
+            counts.alter(alteration, Ended::Done);
+            writeln!(out, "-- {}\n{};\n", alteration.difference(), alteration.sql())?;
+        }
         for (action, statement) in &self.steps {
             counts.add(*action);
             match action {
                 Action::Keep => writeln!(out, "-- kept: {} {}\n", statement.kind, statement.object)?,
                 _ => writeln!(out, "{};\n", statement.sql)?,
             }
+        }
+        for note in self.notes() {
+            writeln!(out, "-- note: {}\n", note.join("\n-- "))?;
         }
         Ok(())
     }
@@ -181,11 +228,22 @@ impl Plan<'_> {
         out: &mut dyn Write,
     ) -> Result<(), Failure> {
         writeln!(out, "database {}, {shown}", self.database.name)?;
+        for alteration in &self.alterations {
+            let started = Instant::now();
+            let ended = alteration.run(warehouse, &self.database).await?;
+            counts.alter(alteration, ended);
+            let (done, more) = match (ended, alteration.widened_from) {
+                (Ended::WasDone, _) => ("kept", "another run was faster".to_owned()),
+                (Ended::Done, None) => ("added", shown_time(started.elapsed())),
+                (Ended::Done, Some(_)) => ("widened", shown_time(started.elapsed())),
+            };
+            let object = format!("{}.{}", alteration.table_name(), alteration.column);
+            writeln!(out, "  {done:<8}  {:<9}  {object}  {}  {more}", "column", alteration.change())?;
+        }
         for (action, statement) in &self.steps {
             let started = Instant::now();
             if *action != Action::Keep {
-                let done = warehouse.execute(&self.database.name, &statement.sql).await;
-                done.map_err(|error| not_run(statement, &error))?;
+                self.execute(warehouse, statement).await?;
             }
             counts.add(*action);
             let time = if *action == Action::Keep {
@@ -195,24 +253,41 @@ impl Plan<'_> {
             };
             writeln!(out, "  {:<8}  {:<9}  {}{time}", action.done(), statement.kind, statement.object)?;
         }
-        self.print_extra_columns(out)?;
+        for note in self.notes() {
+            writeln!(out, "  note: {}", note.join("\n  "))?;
+        }
         self.verify(&read(warehouse, &self.database).await?)
     }
 
-    fn print_extra_columns(&self, out: &mut dyn Write) -> Result<(), Failure> {
-        for target in &self.database.targets {
-            let table = self.catalog.table(&target.name());
-            let extra = table.map(|table| compare::extra_columns(target, table)).unwrap_or_default();
-            if !extra.is_empty() {
-                writeln!(
-                    out,
-                    "  note: {} has columns that its contract lacks; they stay: {}",
-                    target.name(),
-                    extra.join(", ")
-                )?;
+    /// Runs a statement; each can be run again, but for a user that another run has made by now.
+    async fn execute(&self, warehouse: &Warehouse, statement: &Statement) -> Result<(), Failure> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let Err(error) = warehouse.execute(&self.database.name, &statement.sql).await else {
+                return Ok(());
+            };
+            if let ExecuteError::Failed(text) = &error {
+                let is_user = statement.kind == Kind::User;
+                if is_user && read(warehouse, &self.database).await?.has(statement) {
+                    return Ok(());
+                }
+                // IF NOT EXISTS and OR REPLACE fail so only where another run is just making it.
+                let raced = lost_race(text) || !is_user && text.contains("already exists");
+                if raced && again(attempt).await {
+                    continue;
+                }
             }
+            return Err(not_run(statement, &error));
         }
-        Ok(())
+    }
+
+    /// Columns that stay although no contract has them, each in its lines.
+    fn notes(&self) -> Vec<Vec<String>> {
+        let targets = self.database.targets.iter();
+        let there = targets.filter_map(|target| Some((target, self.catalog.table(&target.name())?)));
+        let notes = there.flat_map(|(target, table)| compare::kept_columns(target, table));
+        notes.map(|note| note.lines().map(|line| printable(line).into_owned()).collect()).collect()
     }
 
     /// CREATE ... IF NOT EXISTS says nothing about a table that this user cannot see or that another migration made.
@@ -220,14 +295,15 @@ impl Plan<'_> {
         let unseen = self.database.targets.iter().filter(|target| now.table(&target.name()).is_none());
         let unseen =
             unseen.map(|target| format!("{}: exists, but this user may not see its columns", target.name()));
-        let faults: Vec<String> = unseen.chain(differences(&self.database, now)).collect();
+        let differing = differences(&self.database, now);
+        let faults: Vec<String> = unseen.chain(differing.iter().map(|own| own.told("run again"))).collect();
         if faults.is_empty() { Ok(()) } else { Err(Failure::Refused(faults)) }
     }
 }
 
 fn not_run(statement: &Statement, error: &ExecuteError) -> Failure {
     Failure::refused(format!(
-        "{} {}: {}\n  statement: {}\n  what was created before it stays; run again once the cause is mended",
+        "{} {}: {}\n  statement: {}\n  what was done before it stays; run again once the cause is mended",
         statement.kind,
         statement.object,
         error,

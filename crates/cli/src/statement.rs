@@ -27,6 +27,11 @@ impl Target<'_> {
     pub fn name(&self) -> String {
         format!("{}.{}", self.schema.as_str(), self.contract.table.as_str())
     }
+
+    /// The same as SQL.
+    pub fn sql_name(&self) -> String {
+        format!("{}.{}", self.schema, self.contract.table)
+    }
 }
 
 /// The contracts of one database.

@@ -20,12 +20,14 @@ pub mod ingest;
 pub mod kpl;
 pub mod mask;
 pub mod object;
+pub mod parts;
 pub mod quarantine;
 pub mod queue;
 pub mod receipt;
 pub mod reject;
 pub mod row;
 pub mod sql;
+pub mod work;
 
 #[cfg(test)]
 mod fixtures;

@@ -65,6 +65,9 @@ pub enum Error {
     /// The name cannot be a database's.
     #[error("\"{0}\" is no database name: lower-case letters, digits and _ up to 63 bytes, a letter first")]
     DatabaseName(String),
+    /// COPY and UNLOAD must never reach AWS.
+    #[error("{0} is AWS: redshift-local reads and writes a local S3 only")]
+    RealAws(String),
     /// The server's thread ended before it was ready.
     #[error("the server stopped while starting")]
     Stopped,

@@ -85,6 +85,8 @@ pub enum Fault {
 pub enum DelayWhen {
     /// After its LOCK is granted, or at its start where it has none.
     AfterLock,
+    /// In each COPY, with its objects read and its rows not yet there.
+    DuringCopy,
     /// With all its work done.
     BeforeCommit,
 }

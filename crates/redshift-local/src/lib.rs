@@ -9,9 +9,14 @@
 //! |---|---|
 //! | `sql` | Redshift's text to PostgreSQL's, a pure function |
 //! | `postgres` | starts and stops PostgreSQL, databases, sessions |
+//! | `load`, `unload`, `s3` | COPY and UNLOAD: objects of the local S3 to rows and back |
 //! | `store`, `run` | accepted requests, and how they run |
 //! | `api`, `http` | the operations and their wire format |
 //! | `faults` | what a test wants to go wrong |
+//!
+//! COPY and UNLOAD talk to a local S3 ([`Config::s3_endpoint`], `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`) with the
+//! process's own credentials; IAM_ROLE is read and not assumed. `sys_load_history` has a line for each COPY, also of
+//! those that were rolled back, so a test can count the loads of a manifest; [`DelayWhen::DuringCopy`] makes one slow.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), redshift_local::Error> {
@@ -27,13 +32,16 @@ mod api;
 mod error;
 mod faults;
 mod http;
+mod load;
 mod pg_error;
 mod postgres;
 mod result_set;
 mod run;
+mod s3;
 mod server;
 mod sql;
 mod store;
+mod unload;
 
 pub use error::Error;
 pub use faults::{DelayWhen, Fault};

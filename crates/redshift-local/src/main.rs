@@ -23,6 +23,9 @@ struct Args {
     /// URL of a PostgreSQL that runs already, as a superuser; none is started then
     #[arg(long, env = "REDSHIFT_LOCAL_POSTGRES_URL", conflicts_with = "data_dir")]
     postgres_url: Option<String>,
+    /// The local S3 that COPY and UNLOAD talk to; without it AWS_ENDPOINT_URL counts, and without both they fail
+    #[arg(long, env = "AWS_ENDPOINT_URL_S3")]
+    s3_endpoint: Option<String>,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -50,6 +53,7 @@ async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         data_dir: args.data_dir,
         postgres_bin_dir: args.postgres_bin_dir,
         postgres_url: args.postgres_url,
+        s3_endpoint: args.s3_endpoint,
     })
     .await?;
     println!("redshift-local is ready: {} postgres: {}", server.endpoint(), server.postgres_url("dev"));

@@ -107,7 +107,7 @@ fn redshift_type(pg_type: &Type) -> (&'static str, Form) {
 }
 
 /// JSON without the blanks that PostgreSQL prints between values.
-fn compact(json: &str) -> String {
+pub fn compact(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     let (mut in_string, mut escaped) = (false, false);
     for c in json.chars() {

@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::faults::{DelayWhen, Faults};
+use crate::load::{self, Load};
 use crate::pg_error;
 use crate::postgres::{Outcome, Postgres, RunError, Session};
-use crate::sql::{Context, SqlError, Text, Tokens, Translated, translate};
+use crate::s3::S3;
+use crate::sql::{Context, Copy, SqlError, Text, Tokens, Translated, translate};
 use crate::store::{Record, Status, Store};
+use crate::unload;
 
 /// Deep expressions recurse; the address space is only reserved.
 const TRANSLATOR_STACK_BYTES: usize = 256 * 1024 * 1024;
@@ -20,6 +23,8 @@ const TRANSLATOR_STACK_BYTES: usize = 256 * 1024 * 1024;
 pub struct Shared {
     /// The engine.
     pub postgres: Postgres,
+    /// Where COPY reads.
+    pub s3: S3,
     /// The requests.
     pub store: Store,
     /// The faults.
@@ -49,6 +54,9 @@ pub async fn run(shared: Arc<Shared>, record: Arc<Record>, statements: Statement
                     Err(Failure::Cancelled)
                 }
             };
+            if matches!(outcome, Err(Failure::Cancelled)) {
+                load::abandon(&shared.postgres, &record.target.database, record.serial as i64).await;
+            }
             if outcome.is_err() {
                 // Its locks must be gone before anyone reads that it failed; a broken session has none.
                 session.execute("ROLLBACK").await.ok();
@@ -263,8 +271,26 @@ impl Job<'_> {
                 Ok(columns) => values.render(&columns)?,
                 Err(error) => return Ok(Err(error.into())),
             },
+            Text::Copy(copy) => return moved(self.copy(&copy, &prologue).await),
+            Text::Unload(unload) => {
+                return moved(unload::run(&self.shared.s3, self.session, &unload).await);
+            }
         };
         Ok(self.session.run(&prologue, &sql, translated.has_result_set).await)
+    }
+
+    async fn copy(&self, copy: &Copy, prologue: &str) -> Result<u64, load::Failure> {
+        let serial = self.record.serial;
+        let load = Load {
+            s3: &self.shared.s3,
+            postgres: &self.shared.postgres,
+            session: self.session,
+            database: &self.record.target.database,
+            query_id: serial as i64 * 100 + self.at as i64,
+            transaction_id: serial as i64,
+            pid: self.record.state.borrow().pid,
+        };
+        load.run(copy, prologue, self.delay(DelayWhen::DuringCopy)).await
     }
 
     async fn database_statement(&self, translated: &Translated) -> Result<(), SqlError> {
@@ -309,6 +335,15 @@ impl Job<'_> {
             sub.status = status;
             sub.error = error;
         });
+    }
+}
+
+/// What a COPY or an UNLOAD came to.
+fn moved(moved: Result<u64, load::Failure>) -> Result<Result<Outcome, RunError>, SqlError> {
+    match moved {
+        Ok(rows) => Ok(Ok(Outcome { rows, result: None })),
+        Err(load::Failure::Sql(error)) => Err(error),
+        Err(load::Failure::Postgres(error)) => Ok(Err(error.into())),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::faults::{Fault, Faults};
 use crate::http::{self, App};
 use crate::postgres::{Postgres, Source};
 use crate::run::Shared;
+use crate::s3::S3;
 use crate::store::Store;
 
 /// How a server is to run. The default is a free port and data that vanish.
@@ -28,6 +29,9 @@ pub struct Config {
     pub postgres_bin_dir: Option<PathBuf>,
     /// A PostgreSQL that runs already, as a superuser's URL; nothing is started then.
     pub postgres_url: Option<String>,
+    /// The local S3 of COPY and UNLOAD; `None`: `AWS_ENDPOINT_URL_S3`, else `AWS_ENDPOINT_URL`. Without
+    /// any, or with an empty one, they fail.
+    pub s3_endpoint: Option<String>,
 }
 
 /// A running server. Dropping it stops it, and PostgreSQL with it.
@@ -157,9 +161,12 @@ async fn start(config: Config) -> Result<(Arc<App>, SocketAddr, TcpListener), Er
     let listener = TcpListener::bind(wanted).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let bin_dir = config.postgres_bin_dir.or_else(|| std::env::var_os("POSTGRES_BIN_DIR").map(PathBuf::from));
+    let from_env = |name: &str| std::env::var(name).ok().filter(|url| !url.is_empty());
+    let endpoint = config.s3_endpoint.or_else(|| from_env("AWS_ENDPOINT_URL_S3"));
+    let s3 = S3::at(endpoint.or_else(|| from_env("AWS_ENDPOINT_URL")))?;
     let source = Source { bin_dir, data_dir: config.data_dir, url: config.postgres_url };
     let postgres = Postgres::start(source).await?;
-    let shared = Arc::new(Shared { postgres, store: Store::default(), faults: Faults::default() });
+    let shared = Arc::new(Shared { postgres, s3, store: Store::default(), faults: Faults::default() });
     let app = Arc::new(App { shared, callers: Default::default() });
     Ok((app, address, listener))
 }

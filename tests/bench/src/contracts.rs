@@ -8,6 +8,8 @@ use anyhow::Context as _;
 use crate::sample::Form;
 
 const TRANSACTIONS: &str = include_str!("../../../infra/contracts/transactions.odcs.yaml");
+/// The nested column.
+const MERCHANT: &str = "      - name: merchant\n";
 /// The derived columns are the last ones.
 const FIRST_DERIVED: &str = "      - name: booked_date\n";
 
@@ -27,8 +29,14 @@ pub fn write_ten(folder: &Path) -> anyhow::Result<()> {
 pub fn of_form(form: Form, with_derived: bool) -> String {
     let mut text = match form {
         Form::Ndjson => filled(),
-        Form::Csv => filled().replace("*.json", "*.csv").replace("format: json", "format: csv"),
+        Form::FlatCsv | Form::NestedCsv => {
+            filled().replace("*.json", "*.csv").replace("format: json", "format: csv")
+        }
     };
+    if let (Form::FlatCsv, Some(start)) = (form, text.find(MERCHANT)) {
+        let end = text.get(start + 1..).and_then(|rest| rest.find("      - name: "));
+        text.replace_range(start..end.map_or(text.len(), |end| start + 1 + end), "");
+    }
     if let (false, Some(derived)) = (with_derived, text.find(FIRST_DERIVED)) {
         text.truncate(derived);
     }
@@ -49,7 +57,7 @@ mod tests {
 
     #[test]
     fn only_derived_columns_are_left_out() {
-        for form in [Form::Ndjson, Form::Csv] {
+        for form in [Form::Ndjson, Form::FlatCsv, Form::NestedCsv] {
             let [all, sources] = [true, false].map(|with_derived| {
                 let text = of_form(form, with_derived);
                 ContractSet::parse([("t", text.as_str())]).unwrap().iter().next().unwrap().clone()

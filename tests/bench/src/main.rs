@@ -9,6 +9,7 @@ mod firehose;
 mod ingest;
 mod memory;
 mod ours;
+mod parts;
 mod process;
 mod runtime_api;
 mod sample;
@@ -44,6 +45,7 @@ enum Part {
     Firehose,
     Ingest,
     Memory,
+    Parts,
 }
 
 #[derive(Debug, Subcommand)]
@@ -90,6 +92,9 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
     }
     if wanted(Part::Ingest) {
         lines.extend(ingest::lines(ingest_rounds));
+    }
+    if wanted(Part::Parts) {
+        lines.extend(parts::lines(&arguments.python, ingest_rounds));
     }
     if wanted(Part::Memory) {
         lines.extend(memory::lines(megabytes));

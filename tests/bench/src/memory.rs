@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 
 use crate::ours::{Ours, Work};
 use crate::process::peak_memory_mb;
-use crate::sample::{CSV_HEADER, Form, Transactions};
+use crate::sample::{Form, Transactions};
 use crate::table::{Line, Need};
 
 const MOST_MB: f64 = 64.0;
@@ -52,14 +52,12 @@ fn measure(what: String, argument: &str, megabytes: usize) -> anyhow::Result<Lin
 
 /// The child's part: reads that much, prints the peak of its own memory.
 pub fn child(streamed: Streamed, megabytes: usize) -> anyhow::Result<()> {
-    let form = if streamed == Streamed::Csv { Form::Csv } else { Form::Ndjson };
+    let form = if streamed == Streamed::Csv { Form::NestedCsv } else { Form::Ndjson };
     let (mut transactions, mut ours, mut left) =
-        (Transactions::new(), Ours::start(form, Work::Stamped)?, megabytes << 20);
+        (Transactions::new(), Ours::start(form, Work::Packed)?, megabytes << 20);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let mut piece = Vec::with_capacity(PIECE_BYTES + 1024);
-    if form == Form::Csv {
-        piece.extend_from_slice(CSV_HEADER.as_bytes());
-    }
+    piece.extend_from_slice(form.header().as_bytes());
     let mut rows = 0;
     while left > 0 {
         while piece.len() < PIECE_BYTES {

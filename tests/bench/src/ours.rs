@@ -7,6 +7,7 @@ use penstock_core::contract::{Contract, ContractSet};
 use penstock_core::decode::Limits;
 use penstock_core::ident;
 use penstock_core::ingest::{Batch, Ingest, Progress};
+use penstock_core::parts::PartWriter;
 use penstock_core::row::{Checker, Origin};
 
 use crate::contracts;
@@ -21,6 +22,8 @@ pub enum Work {
     Derived,
     /// The same with identity, row hash and order.
     Stamped,
+    /// The same as files that COPY reads: JSON lines in zstd.
+    Packed,
 }
 
 /// An object that is being read; its rows are dropped as soon as they are made.
@@ -29,6 +32,7 @@ pub struct Ours {
     batch: Batch,
     accepted: u64,
     work: Work,
+    parts: PartWriter,
 }
 
 /// Reads all bytes in memory; how many rows were accepted.
@@ -44,11 +48,12 @@ impl Ours {
         let text = contracts::of_form(form, work != Work::Checked);
         let set = ContractSet::parse([("transactions.odcs.yaml", text.as_str())])?;
         let contract: Contract = set.iter().next().cloned().ok_or_else(|| anyhow::anyhow!("no contract"))?;
-        let checker = Arc::new(Checker::compile(Arc::new(contract))?);
         let source = "s3://bench-landing/queue/transactions/a";
+        let parts = PartWriter::new(&contract, source);
+        let checker = Arc::new(Checker::compile(Arc::new(contract))?);
         let origin = Origin::new(source, ident::stable_id(["bench"]), 1_772_700_000_000);
         let ingest = Ingest::new(checker, origin, Limits::default())?;
-        Ok(Self { ingest, batch: Batch::default(), accepted: 0, work })
+        Ok(Self { ingest, batch: Batch::default(), accepted: 0, work, parts })
     }
 
     /// The object's next bytes.
@@ -67,6 +72,7 @@ impl Ours {
             let progress = self.ingest.finish(&mut self.batch)?;
             self.take()?;
             if progress == Progress::Done {
+                black_box(self.parts.finish()?);
                 return Ok(self.accepted);
             }
         }
@@ -77,6 +83,14 @@ impl Ours {
         self.accepted += match self.work {
             Work::Checked | Work::Derived => self.batch.rows.len(),
             Work::Stamped => black_box(self.ingest.stamp(&mut self.batch)).len(),
+            Work::Packed => {
+                let rows = self.ingest.stamp(&mut self.batch);
+                for row in rows.iter() {
+                    // A file that is full is dropped: who writes it to S3 is not measured.
+                    black_box(self.parts.push(row)?);
+                }
+                rows.len()
+            }
         } as u64;
         self.batch.clear();
         Ok(())

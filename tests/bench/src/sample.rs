@@ -42,13 +42,24 @@ struct Merchant {
 pub enum Form {
     /// One JSON object a line.
     Ndjson,
+    /// RFC 4180, the same columns but the merchant: one value a field, as most files have.
+    FlatCsv,
     /// RFC 4180, the same columns, the merchant as JSON in a quoted field.
-    Csv,
+    NestedCsv,
 }
 
-/// The header of [`Form::Csv`].
-pub const CSV_HEADER: &str =
-    "transaction_id,account_id,amount,currency,booked_at,merchant,channel,status,note\n";
+impl Form {
+    /// The first line, where there is one that is no record.
+    pub fn header(self) -> &'static str {
+        match self {
+            Self::Ndjson => "",
+            Self::FlatCsv => "transaction_id,account_id,amount,currency,booked_at,channel,status,note\n",
+            Self::NestedCsv => {
+                "transaction_id,account_id,amount,currency,booked_at,merchant,channel,status,note\n"
+            }
+        }
+    }
+}
 
 /// Makes transactions one after the other.
 #[derive(Debug)]
@@ -68,7 +79,8 @@ impl Transactions {
         let transaction = self.next();
         match form {
             Form::Ndjson => serde_json::to_writer(&mut *out, &transaction)?,
-            Form::Csv => transaction.write_csv(out)?,
+            Form::FlatCsv => transaction.write_csv(None, out)?,
+            Form::NestedCsv => transaction.write_csv(Some(&transaction.merchant), out)?,
         }
         out.push(b'\n');
         Ok(())
@@ -77,9 +89,7 @@ impl Transactions {
     /// All that fit `bytes`, and how many they are; CSV with its header.
     pub fn file(form: Form, bytes: usize) -> anyhow::Result<(Vec<u8>, u64)> {
         let (mut transactions, mut out) = (Self::new(), Vec::with_capacity(bytes + 1024));
-        if form == Form::Csv {
-            out.extend_from_slice(CSV_HEADER.as_bytes());
-        }
+        out.extend_from_slice(form.header().as_bytes());
         while out.len() < bytes {
             transactions.write(form, &mut out)?;
         }
@@ -110,20 +120,22 @@ impl Transactions {
 }
 
 impl Transaction {
-    fn write_csv(&self, out: &mut Vec<u8>) -> anyhow::Result<()> {
+    fn write_csv(&self, merchant: Option<&Option<Merchant>>, out: &mut Vec<u8>) -> anyhow::Result<()> {
         let plain = [&self.transaction_id, &self.account_id, &self.amount, self.currency, &self.booked_at];
         for text in plain {
             out.extend_from_slice(text.as_bytes());
             out.push(b',');
         }
-        if let Some(merchant) = &self.merchant {
-            quote(&serde_json::to_string(merchant)?, out);
+        if let Some(merchant) = merchant {
+            if let Some(merchant) = merchant {
+                quote(&serde_json::to_string(merchant)?, out);
+            }
+            out.push(b',');
         }
         for text in [self.channel, self.status] {
-            out.push(b',');
             out.extend_from_slice(text.as_bytes());
+            out.push(b',');
         }
-        out.push(b',');
         if let Some(note) = &self.note {
             match note.contains([',', '"']) {
                 true => quote(note, out),
@@ -202,7 +214,7 @@ mod tests {
     #[test]
     fn both_forms_hold_the_same_values() {
         let (json, _) = Transactions::file(Form::Ndjson, 20_000).unwrap();
-        let (csv, _) = Transactions::file(Form::Csv, 20_000).unwrap();
+        let (csv, _) = Transactions::file(Form::NestedCsv, 20_000).unwrap();
         let first: serde_json::Value =
             serde_json::from_slice(json.split(|b| *b == b'\n').next().unwrap()).unwrap();
         let row = String::from_utf8(csv).unwrap().lines().nth(1).unwrap().to_owned();

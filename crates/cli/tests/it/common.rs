@@ -67,6 +67,24 @@ pub fn payments() -> String {
     ])
 }
 
+/// The project's contract with one more column.
+pub fn with_branch(required: bool) -> String {
+    let note = "      - name: note\n";
+    let branch = format!(
+        "      - name: branch\n        logicalType: string\n        physicalType: varchar(8)\n        required: {required}\n{note}"
+    );
+    transactions(&[(note, &branch)])
+}
+
+/// A new database with the project's table.
+pub async fn migrated() -> Db {
+    let db = db().await;
+    let directory = contracts(&[("a.odcs.yaml", TRANSACTIONS)]);
+    let run = db.penstock(directory.path(), &["migrate", "."]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    db
+}
+
 /// A database of its own.
 pub struct Db {
     pub server: &'static Server,

@@ -5,6 +5,8 @@
     reason = "a test may panic; clippy.toml allows it only inside #[test] functions"
 )]
 
+mod alter;
+mod alter_race;
 mod buckets;
 mod check;
 mod common;

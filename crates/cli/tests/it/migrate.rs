@@ -10,12 +10,16 @@ async fn a_second_run_creates_nothing_and_leaves_the_same_catalog() {
     assert_eq!((first.code, first.err.as_str()), (0, ""), "{}", first.out);
     assert!(first.out.contains("\n  created   table      tgt.transactions  "), "{}", first.out);
     assert!(first.out.contains("\n  created   user       IAMR:twice  "), "{}", first.out);
-    assert!(first.out.contains(": 14 created, 0 replaced, 0 kept, 12 granted\n"), "{}", first.out);
+    assert!(first.out.contains(": 14 created, 0 altered, 0 replaced, 0 kept, 12 granted\n"), "{}", first.out);
     let catalog = db.catalog().await;
     let second = db.penstock(directory.path(), &["migrate", ".", "--role", "twice"]);
     assert_eq!(second.code, 0, "{}", second.err);
     assert!(second.out.contains("\n  kept      table      tgt.transactions\n"), "{}", second.out);
-    assert!(second.out.contains(": 0 created, 5 replaced, 9 kept, 12 granted\n"), "{}", second.out);
+    assert!(
+        second.out.contains(": 0 created, 0 altered, 5 replaced, 9 kept, 12 granted\n"),
+        "{}",
+        second.out
+    );
     assert_eq!(db.catalog().await, catalog);
 }
 
@@ -28,7 +32,9 @@ async fn a_dry_run_changes_nothing_and_prints_what_is_missing() {
     assert_eq!((dry.code, dry.err.as_str()), (0, ""), "{}", dry.out);
     assert!(dry.out.contains("CREATE USER \"IAMR:dry\" PASSWORD DISABLE;\n"), "{}", dry.out);
     assert!(
-        dry.out.contains("nothing was changed; it would be: 9 created, 0 replaced, 0 kept, 7 granted"),
+        dry.out.contains(
+            "nothing was changed; it would be: 9 created, 0 altered, 0 replaced, 0 kept, 7 granted"
+        ),
         "{}",
         dry.out
     );

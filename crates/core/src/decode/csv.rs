@@ -364,7 +364,8 @@ impl CsvReader {
     /// Scans from the record's first byte and sets its fields; a header has none yet.
     #[inline]
     fn tell(&self, bytes: &[u8], fields: &mut Fields) -> (Found, Told) {
-        fields.clear(self.columns.slot_count);
+        // A record with another number of fields is none: the others set the same slots.
+        fields.clear_but_values(self.columns.slot_count);
         fields.may_hold_nul = self.nul_until > self.position();
         let targets = self.targets.as_ref().map_or(&[][..], Targets::as_slice);
         let mut teller = Teller::new(bytes, fields, targets, &self.null_texts);

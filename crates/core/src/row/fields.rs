@@ -87,6 +87,25 @@ impl Fields {
         self.doubled.clear();
     }
 
+    /// The same for a record that sets every slot that the last one set.
+    pub fn clear_but_values(&mut self, slots: usize) {
+        if self.values.len() != slots {
+            return self.clear(slots);
+        }
+        self.scratch.clear();
+        self.extra = 0;
+        self.extra_names.clear();
+        self.may_hold_nul = false;
+        self.doubled.clear();
+    }
+
+    /// Sets a slot, whatever it held.
+    pub fn put(&mut self, slot: usize, value: Value) {
+        if let Some(own) = self.values.get_mut(slot) {
+            *own = value;
+        }
+    }
+
     /// Sets a slot; false if it was set already, or is none.
     #[must_use]
     pub fn set(&mut self, slot: usize, value: Value) -> bool {

@@ -18,6 +18,8 @@ use values::Values;
 pub(super) struct CompiledRules {
     /// Most columns have no rules beyond their type.
     has_rules: bool,
+    /// Whether there are others than lengths, patterns and allowed values.
+    has_others: bool,
     patterns: Vec<(Pattern, Severity)>,
     valid_values: Vec<(Values, Severity)>,
     missing_values: Vec<(Values, Severity)>,
@@ -56,6 +58,12 @@ impl CompiledRules {
             rules.missing_values.iter().map(|own| (Values::missing(column, &own.texts), own.severity));
         Ok(Self {
             has_rules: has_rules(rules),
+            has_others: !rules.missing_values.is_empty()
+                || rules.minimum.is_some()
+                || rules.maximum.is_some()
+                || rules.multiple_of.is_some()
+                || rules.format.is_some()
+                || column.ty == PhysicalType::Super,
             patterns,
             valid_values,
             missing_values: missing.collect(),
@@ -69,12 +77,24 @@ impl CompiledRules {
         self.has_rules
     }
 
+    /// Whether a text surely breaks nothing: the usual rules, without saying what is broken.
+    #[inline]
+    fn surely_hold(&self, rules: &ValueRules, text: &str) -> bool {
+        let bytes = text.len() as u64;
+        // A character has one to four bytes.
+        !self.has_others
+            && rules.min_length.is_none_or(|min| bytes >= min.saturating_mul(4) || (min == 1 && bytes > 0))
+            && rules.max_length.is_none_or(|max| bytes <= max)
+            && self.valid_values.iter().all(|(values, _)| values.hold(text))
+            && self.patterns.iter().all(|(pattern, _)| pattern.is_match(text))
+    }
+
     /// Checks a canonical text; all broken rules are told.
     pub fn check(&self, column: &Column, text: &str, broken: &mut Tell<'_>) {
-        if !self.has_rules {
+        let rules = &column.rules;
+        if !self.has_rules || self.surely_hold(rules, text) {
             return;
         }
-        let rules = &column.rules;
         let mut tell = |severity, rule, reason: String| {
             broken(severity, Violation::column(rule, &column.name, reason));
         };

@@ -14,8 +14,8 @@ pub(super) type Parsed<T> = Result<T, TimeFault>;
 
 const DAY_SECONDS: i64 = 86_400;
 const MICRO_DIGITS: usize = 6;
-/// Every number under sixty with two digits.
-const PAIRS: &str = "000102030405060708091011121314151617181920212223242526272829303132333435363738394041424344454647484950515253545556575859";
+/// Every hour with two digits.
+const HOURS: &str = "000102030405060708091011121314151617181920212223";
 /// What a number of one to nine digits after the point is multiplied with to be nanoseconds.
 const NANOS_OF: [u32; 9] = [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 
@@ -134,14 +134,12 @@ impl Clock {
         Self { hour: seconds / 3600, minute: seconds / 60 % 60, second: seconds % 60, micros }
     }
 
-    /// The time so many seconds before, if it is of the same day.
+    /// The time so many seconds before, if it is of the same day and only its hour differs.
     fn earlier(self, seconds: i64) -> Option<Self> {
-        if seconds == 0 {
-            return Some(self);
-        }
-        let own = i64::from(self.hour * 3600 + self.minute * 60 + self.second) - seconds;
-        let own = u32::try_from(own).ok().filter(|own| i64::from(*own) < DAY_SECONDS)?;
-        Some(Self::of_seconds(own, self.micros))
+        const HOUR: i64 = 3600;
+        let hour = i64::from(self.hour) - seconds / HOUR;
+        let is_plain = seconds % HOUR == 0 && (0..24).contains(&hour);
+        is_plain.then_some(Self { hour: hour as u32, ..self })
     }
 
     /// A time of day at the front of a text, and what comes after it.
@@ -293,36 +291,31 @@ pub fn canonical_timestamptz(text: &str, out: &mut String) -> Parsed<()> {
 pub(super) fn timestamptz_at(text: &str, default_offset: i64, out: &mut String) -> Parsed<()> {
     let (date, clock, rest) = date_and_clock(text.as_bytes())?;
     let offset = if rest.is_empty() { default_offset } else { offset(rest)? };
-    if let Some((day, digits)) = spelled(text, rest.len())
-        && let Some(clock) = clock.earlier(offset)
-    {
-        push_spelled(day, clock, digits, out);
-        return Ok(());
+    match clock.earlier(offset) {
+        Some(earlier) if push_spelled(text, rest.len(), earlier, out).is_some() => Ok(()),
+        _ => push_timestamptz(date, clock, offset, out),
     }
-    push_timestamptz(date, clock, offset, out)
 }
 
-/// Day and digits after the point of a time that was read already, where they are spelled as in the canonical text;
-/// `behind` bytes follow.
-fn spelled(text: &str, behind: usize) -> Option<(&str, &str)> {
-    const DAY: usize = "YYYY-MM-DD".len();
-    const SECOND: usize = "YYYY-MM-DDTHH:MM:SS".len();
-    let fraction = text.get(SECOND..text.len().checked_sub(behind)?)?;
-    let digits = fraction.strip_prefix('.').unwrap_or_default();
-    Some((text.get(..DAY)?, digits)).filter(|_| digits.len() <= MICRO_DIGITS)
-}
-
-fn push_spelled(day: &str, clock: Clock, digits: &str, out: &mut String) {
+/// Appends the canonical text of a time that was read already from its own spelling: what is the same in both is copied,
+/// and the hour is that of `clock`. `behind` bytes follow the time. `None`, with nothing written, where the digits
+/// after the point are more than the canonical text has.
+fn push_spelled(text: &str, behind: usize, clock: Clock, out: &mut String) -> Option<()> {
     const ZEROS: &str = "000000+00";
-    let two = |number: u32| {
-        let at = number as usize * 2;
-        PAIRS.get(at..at + 2).unwrap_or_default()
-    };
-    let zeros = ZEROS.get(digits.len()..).unwrap_or_default();
-    let Clock { hour, minute, second, .. } = clock;
-    for part in [day, " ", two(hour), ":", two(minute), ":", two(second), ".", digits, zeros] {
-        out.push_str(part);
-    }
+    // `YYYY-MM-DDTHH:MM:SS`, then a point and digits or nothing.
+    let (day, minute_and_second) = (text.get(..10)?, text.get(13..19)?);
+    let fraction = text.get(19..text.len().checked_sub(behind)?)?;
+    let digits = fraction.get(1..).unwrap_or_default();
+    let zeros = ZEROS.get(digits.len()..).filter(|_| digits.len() <= MICRO_DIGITS)?;
+    let hour = clock.hour as usize * 2;
+    out.push_str(day);
+    out.push(' ');
+    out.push_str(HOURS.get(hour..hour + 2)?);
+    out.push_str(minute_and_second);
+    out.push('.');
+    out.push_str(digits);
+    out.push_str(zeros);
+    Some(())
 }
 
 /// Appends the canonical date of a number of days since 1970-01-01 (Avro and Parquet write dates so).

@@ -28,6 +28,7 @@ const LEDGER_TYPES: &str = "  \"load_id\" varchar(64) NOT NULL,\n  \"object_id\"
      \"contract_version\" varchar(64),\n  \"loaded_at\" timestamptz";
 
 /// Names of what belongs to one dataset in the service schema.
+#[derive(Debug)]
 pub(super) struct Names {
     pub target: String,
     pub lock: String,

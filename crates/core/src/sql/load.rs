@@ -1,35 +1,14 @@
-//! The load: one transaction that takes rows into a dataset's table, exactly once, with the winner per key.
-//!
-//! lock → what was read (`p_obj`) → rows (`p_stage`) → the winner per key and its outcome (`p_win`) → write → ledger
-//! → balance check → the counts. The lock is the first statement, before anything takes the snapshot, so that loads
-//! of a dataset see each other's rows. Joins and comparisons use only the ASCII stamps: Redshift ignores trailing
-//! blanks in texts and has no IS DISTINCT FROM.
-//!
-//! Outcomes against the row that the target has under the same `_record_id`:
-//!
-//! | row hash | which is later | outcome | counted as |
-//! |---|---|---|---|
-//! | none there | – | inserted | inserted |
-//! | equal | the new one, by `_order` | restamped: `_order` is stored, else the result would depend on arrival | unchanged |
-//! | equal | the old one | unchanged | unchanged |
-//! | other | the new one, by `orderBy`, then `_order`, then `_row_hash` | updated | updated |
-//! | other | the old one | duplicate | duplicate |
-//!
-//! Without a key, rows never change: what the target has is a duplicate.
+//! Rows of queue messages into their table: the load of the FIFO route. Nothing is claimed: its rows are idempotent by
+//! their stamps, and the ledger has one line a load.
 
 use std::collections::{HashMap, HashSet};
 
-use super::ddl::{LEDGER_COLUMNS, Names};
+use super::ddl::LEDGER_COLUMNS;
+use super::transaction::{STAMPS, Transaction, count};
 use super::{Ident, IdentError, MAX_BATCH_STATEMENTS, MAX_STATEMENT_BYTES};
 use crate::contract::{Column, Contract, PhysicalType};
 use crate::ident::HexId;
 use crate::row::Row;
-use crate::row::time::canonical_from_ms;
-
-const STAMPS: &str = "\"_record_id\", \"_row_hash\", \"_order\", \"_deleted\", \"_source\"";
-const STAMP_TYPES: &str = "\"_record_id\" char(32), \"_row_hash\" char(32), \"_order\" varchar(128), \
-     \"_deleted\" boolean, \"_source\" varchar(4096)";
-const STAGED_STAMPS: &str = "r.\"_record_id\", r.\"_row_hash\", r.\"_order\", r.\"_deleted\", r.\"_source\"";
 
 /// A row and the object it came from.
 #[derive(Debug, Clone, Copy)]
@@ -87,43 +66,27 @@ pub enum LoadError {
 impl FifoLoad<'_> {
     /// The whole transaction.
     pub fn batch(&self) -> Result<SqlBatch, LoadError> {
-        let names = Names::of(self.contract, self.schema)?;
+        let transaction =
+            Transaction::new(self.contract, self.schema, self.load_id, self.loaded_ms, self.oldest_ms)?;
         let mut parameters = Parameters::default();
         let mut statements = vec![
-            format!("LOCK TABLE {}", names.lock),
-            "CREATE TEMP TABLE \"p_obj\" (\"load_id\" varchar(64), \"object_id\" varchar(64), \"source\" varchar(4096), \
-             \"n_read\" bigint, \"n_rejected\" bigint, \"n_dup\" bigint)"
-                .to_owned(),
+            transaction.lock(),
+            Transaction::create_objects(),
             self.insert_read(&mut parameters),
-            self.create("p_stage", staged_type, ""),
+            transaction.create_stage(staged_type),
         ];
-        statements.extend(self.insert_rows(&mut parameters));
-        statements.push(self.create("p_win", |column| column.ty.to_string(), ", \"_outcome\" varchar(16)"));
-        statements.push(self.insert_winners(&names));
-        if !self.contract.key.is_empty() {
-            statements.push(delete_old(&names));
-        }
-        statements.push(self.insert_target(&names));
-        statements.push(self.insert_ledger(&names));
-        statements.push(format!("CALL {}()", names.balance));
-        statements.push(self.select_counts(&names));
+        statements.extend(self.insert_rows(&transaction, &mut parameters));
+        statements.push(transaction.create_winners());
+        statements.push(transaction.insert_winners(from_stage));
+        statements.extend(transaction.delete_old());
+        statements.push(transaction.insert_target());
+        statements.push(self.insert_ledger(&transaction));
+        statements.push(transaction.balance());
+        statements.push(self.select_counts(&transaction));
         match statements.len() <= MAX_BATCH_STATEMENTS {
             true => Ok(SqlBatch { statements, parameters: parameters.bound }),
             false => Err(LoadError::TooLarge { rows: self.rows.len() }),
         }
-    }
-
-    fn columns(&self) -> String {
-        self.list(|column| column.physical.to_string())
-    }
-
-    fn list(&self, show: impl Fn(&Column) -> String) -> String {
-        self.contract.columns.iter().map(show).collect::<Vec<_>>().join(", ")
-    }
-
-    fn create(&self, table: &str, ty: impl Fn(&Column) -> String, more: &str) -> String {
-        let columns = self.list(|column| format!("{} {}", column.physical, ty(column)));
-        format!("CREATE TEMP TABLE \"{table}\" ({columns}, {STAMP_TYPES}{more})")
     }
 
     /// The one line that the load reads: nothing is claimed on this route, rows are idempotent by their stamps.
@@ -139,8 +102,8 @@ impl FifoLoad<'_> {
     }
 
     /// INSERT ... VALUES with bound parameters, each statement below the limit with its values counted in.
-    fn insert_rows(&self, parameters: &mut Parameters) -> Vec<String> {
-        let head = format!("INSERT INTO \"p_stage\" ({}, {STAMPS}) VALUES ", self.columns());
+    fn insert_rows(&self, transaction: &Transaction<'_>, parameters: &mut Parameters) -> Vec<String> {
+        let head = format!("INSERT INTO \"p_stage\" ({}, {STAMPS}) VALUES ", transaction.columns());
         let mut sources: HashMap<&str, String> = HashMap::new();
         let mut counted: HashSet<&str> = HashSet::new();
         let mut statements = Vec::new();
@@ -188,54 +151,8 @@ impl FifoLoad<'_> {
         format!("({})", values.join(", "))
     }
 
-    /// Full rows, never rejoined with the stage: the same stamped line may stand in it twice.
-    fn insert_winners(&self, names: &Names) -> String {
-        let order_by =
-            self.contract.order_by.and_then(|i| self.contract.columns.get(i)).map(|column| &column.physical);
-        let (outcome, within) = match self.contract.key.is_empty() {
-            true => (
-                "CASE WHEN t.\"_record_id\" IS NULL THEN 'inserted' ELSE 'duplicate' END".to_owned(),
-                self.dedup_window(),
-            ),
-            false => (outcome(order_by), String::new()),
-        };
-        let ranked = order_by
-            .map_or(String::new(), |ob| format!("CASE WHEN {ob} IS NULL THEN 1 ELSE 0 END, {ob} DESC, "));
-        format!(
-            "INSERT INTO \"p_win\" ({columns}, {STAMPS}, \"_outcome\") SELECT {staged}, {STAGED_STAMPS}, {outcome} \
-             FROM (SELECT s.*, ROW_NUMBER() OVER (PARTITION BY \"_record_id\" ORDER BY {ranked}\"_order\" DESC, \"_row_hash\" DESC) AS \"_rn\" \
-             FROM \"p_stage\" s) r LEFT JOIN {target} t ON t.\"_record_id\" = r.\"_record_id\"{within} WHERE r.\"_rn\" = 1",
-            columns = self.columns(),
-            staged = self.list(from_stage),
-            target = names.target,
-        )
-    }
-
-    /// An append looks back only so far: the join would else read the whole table.
-    fn dedup_window(&self) -> String {
-        let back_ms = u64::from(self.contract.table_options.dedup_days) * 86_400_000;
-        let since = canonical_from_ms(self.oldest_ms.saturating_sub(back_ms));
-        format!(" AND t.\"_loaded_at\" >= CAST('{since}' AS timestamptz)")
-    }
-
-    fn insert_target(&self, names: &Names) -> String {
-        format!(
-            "INSERT INTO {target} ({columns}, \"_record_id\", \"_row_hash\", \"_order\", \"_deleted\", \"_load_id\", \
-             \"_source\", \"_loaded_at\") SELECT {columns}, \"_record_id\", \"_row_hash\", \"_order\", \"_deleted\", \
-             CAST('{load}' AS varchar(64)), \"_source\", CAST('{time}' AS timestamptz) FROM \"p_win\" \
-             WHERE \"_outcome\" IN ('inserted', 'updated', 'restamped')",
-            target = names.target,
-            columns = self.columns(),
-            load = self.load_id,
-            time = canonical_from_ms(self.loaded_ms),
-        )
-    }
-
     /// One line a load, also when the same load runs a second time. Staged rows that are no winner are duplicates.
-    fn insert_ledger(&self, names: &Names) -> String {
-        let count = |outcomes: &str| {
-            format!("COALESCE(SUM(CASE WHEN \"_outcome\" IN ({outcomes}) THEN 1 ELSE 0 END), 0)")
-        };
+    fn insert_ledger(&self, transaction: &Transaction<'_>) -> String {
         format!(
             "INSERT INTO {ledger} ({LEDGER_COLUMNS}) SELECT o.\"load_id\", o.\"object_id\", o.\"source\", \
              CAST('loaded' AS varchar(16)), o.\"n_read\", w.\"n_inserted\", w.\"n_updated\", w.\"n_unchanged\", \
@@ -244,9 +161,9 @@ impl FifoLoad<'_> {
              CROSS JOIN (SELECT COUNT(*) AS \"n_staged\" FROM \"p_stage\") s \
              CROSS JOIN (SELECT {inserted} AS \"n_inserted\", {updated} AS \"n_updated\", {unchanged} AS \"n_unchanged\" \
              FROM \"p_win\") w WHERE (SELECT COUNT(*) FROM {ledger} WHERE \"load_id\" = '{load}') = 0",
-            ledger = names.ledger,
-            version = plain_version(&self.contract.version),
-            time = canonical_from_ms(self.loaded_ms),
+            ledger = transaction.names.ledger,
+            version = transaction.version(),
+            time = transaction.time(),
             inserted = count("'inserted'"),
             updated = count("'updated'"),
             unchanged = count("'unchanged', 'restamped'"),
@@ -254,11 +171,11 @@ impl FifoLoad<'_> {
         )
     }
 
-    fn select_counts(&self, names: &Names) -> String {
+    fn select_counts(&self, transaction: &Transaction<'_>) -> String {
         format!(
             "SELECT \"n_read\", \"n_inserted\", \"n_updated\", \"n_unchanged\", \"n_duplicate\", \"n_rejected\" \
              FROM {} WHERE \"load_id\" = '{}'",
-            names.ledger, self.load_id
+            transaction.names.ledger, self.load_id
         )
     }
 }
@@ -292,40 +209,6 @@ fn value(column: &Column, text: Option<&str>, parameters: &mut Parameters) -> St
 
 fn boolean(flag: bool) -> &'static str {
     if flag { "TRUE" } else { "FALSE" }
-}
-
-/// Equal `_order` with another hash is one record read under two contracts: the higher hash wins, so that the outcome
-/// depends on nothing but the rows.
-fn outcome(order_by: Option<&Ident>) -> String {
-    let later =
-        "r.\"_order\" > t.\"_order\" OR (r.\"_order\" = t.\"_order\" AND r.\"_row_hash\" > t.\"_row_hash\")";
-    let later = match order_by {
-        None => format!("WHEN {later} THEN 'updated' "),
-        Some(ob) => format!(
-            "WHEN r.{ob} > t.{ob} THEN 'updated' WHEN r.{ob} IS NOT NULL AND t.{ob} IS NULL THEN 'updated' \
-             WHEN r.{ob} = t.{ob} AND ({later}) THEN 'updated' \
-             WHEN r.{ob} IS NULL AND t.{ob} IS NULL AND ({later}) THEN 'updated' "
-        ),
-    };
-    format!(
-        "CASE WHEN t.\"_record_id\" IS NULL THEN 'inserted' \
-         WHEN t.\"_row_hash\" = r.\"_row_hash\" AND r.\"_order\" > t.\"_order\" THEN 'restamped' \
-         WHEN t.\"_row_hash\" = r.\"_row_hash\" THEN 'unchanged' {later}ELSE 'duplicate' END"
-    )
-}
-
-/// DELETE takes no alias on Redshift.
-fn delete_old(names: &Names) -> String {
-    format!(
-        "DELETE FROM {0} USING \"p_win\" WHERE {0}.\"_record_id\" = \"p_win\".\"_record_id\" \
-         AND \"p_win\".\"_outcome\" IN ('updated', 'restamped')",
-        names.target
-    )
-}
-
-/// A contract's version as it may stand in SQL: versions are free text in the standard.
-fn plain_version(version: &str) -> String {
-    version.chars().filter(|c| c.is_ascii_alphanumeric() || "._+-".contains(*c)).take(64).collect()
 }
 
 /// Bound values, named p0, p1, … over the whole batch.

@@ -2,10 +2,13 @@
 //! Knows nothing of the Data API's client. Only `Ident`, `Literal` and bound parameters reach a statement's text,
 //! because Redshift reads a backslash inside '...' as an escape and doubling quotes alone would be injectable.
 
+mod copy;
 mod ddl;
 mod ident;
 mod load;
+mod transaction;
 
+pub use copy::{Accounting, CopyError, CopyLoad, CopyRole, Packing, RowFiles, load_errors, loaded_objects};
 pub use ddl::{GrantRole, TargetColumn, grants, ledger_view, migration, target_columns};
 pub use ident::{Ident, IdentError, Literal};
 pub use load::{FifoLoad, LoadError, SqlBatch, StagedRow};

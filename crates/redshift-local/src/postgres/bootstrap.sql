@@ -205,7 +205,8 @@ AS $$ SELECT CASE WHEN redshift_local.can_json_parse(value) THEN jsonb_typeof(va
 
 CREATE OR REPLACE FUNCTION redshift_local.pg_last_copy_count() RETURNS bigint LANGUAGE sql STABLE
 AS $$ SELECT coalesce(nullif(current_setting('redshift_local.copy_count', true), ''), '0')::bigint $$;
-CREATE OR REPLACE FUNCTION redshift_local.pg_last_copy_id() RETURNS int LANGUAGE sql STABLE AS $$ SELECT -1 $$;
+CREATE OR REPLACE FUNCTION redshift_local.pg_last_copy_id() RETURNS int LANGUAGE sql STABLE
+AS $$ SELECT coalesce(nullif(current_setting('redshift_local.copy_id', true), ''), '-1')::int $$;
 CREATE OR REPLACE FUNCTION redshift_local.pg_last_query_id() RETURNS int LANGUAGE sql STABLE AS $$ SELECT -1 $$;
 
 -- The declared types: a domain's name is the type, its number the length.
@@ -262,24 +263,30 @@ SELECT table_schema AS schemaname, table_name AS tablename, column_name AS "colu
 FROM redshift_local.svv_columns
 WHERE table_schema = ANY (current_schemas(false));
 
+-- Written on connections of their own: a load that is rolled back keeps its errors and its line in the history.
+CREATE TABLE IF NOT EXISTS redshift_local.load_errors (
+  user_id int, query_id bigint, transaction_id bigint, session_id int, database_name varchar, table_id int,
+  start_time timestamp, file_name varchar, line_number bigint, column_name varchar, column_type varchar,
+  column_length varchar, position int, error_code int, error_message varchar);
+CREATE TABLE IF NOT EXISTS redshift_local.load_history (
+  user_id int, query_id bigint, transaction_id bigint, session_id int, database_name varchar, status varchar,
+  table_name varchar, start_time timestamp, end_time timestamp, duration bigint, data_source varchar,
+  loaded_rows bigint, loaded_bytes bigint, source_file_count int, error_count int, file_format varchar);
+
 CREATE OR REPLACE VIEW redshift_local.sys_load_error_detail AS
-SELECT NULL::int AS user_id, NULL::bigint AS query_id, NULL::bigint AS transaction_id, NULL::int AS session_id,
-  NULL::varchar AS database_name, NULL::int AS table_id, NULL::timestamp AS start_time, NULL::varchar AS file_name,
-  NULL::bigint AS line_number, NULL::varchar AS column_name, NULL::varchar AS column_type, NULL::varchar AS column_length,
-  NULL::int AS position, NULL::int AS error_code, NULL::varchar AS error_message
-WHERE false;
+SELECT user_id, query_id, transaction_id, session_id, database_name, table_id, start_time, file_name, line_number,
+  column_name, column_type, column_length, position, error_code, error_message
+FROM redshift_local.load_errors;
 CREATE OR REPLACE VIEW redshift_local.stl_load_errors AS
-SELECT NULL::int AS userid, NULL::int AS slice, NULL::int AS tbl, NULL::timestamp AS starttime, NULL::int AS session,
-  NULL::int AS query, NULL::varchar AS filename, NULL::bigint AS line_number, NULL::varchar AS colname,
-  NULL::varchar AS type, NULL::varchar AS col_length, NULL::int AS position, NULL::varchar AS raw_line,
-  NULL::varchar AS raw_field_value, NULL::int AS err_code, NULL::varchar AS err_reason
-WHERE false;
+SELECT user_id AS userid, 0 AS slice, table_id AS tbl, start_time AS starttime, session_id AS session,
+  query_id::int AS query, file_name AS filename, line_number, column_name AS colname, column_type AS type,
+  column_length AS col_length, position, ''::varchar AS raw_line, ''::varchar AS raw_field_value,
+  error_code AS err_code, error_message AS err_reason
+FROM redshift_local.load_errors;
 CREATE OR REPLACE VIEW redshift_local.sys_load_history AS
-SELECT NULL::int AS user_id, NULL::bigint AS query_id, NULL::bigint AS transaction_id, NULL::int AS session_id,
-  NULL::varchar AS database_name, NULL::varchar AS status, NULL::varchar AS table_name, NULL::timestamp AS start_time,
-  NULL::timestamp AS end_time, NULL::bigint AS duration, NULL::varchar AS data_source, NULL::bigint AS loaded_rows,
-  NULL::bigint AS loaded_bytes, NULL::int AS source_file_count, NULL::int AS error_count
-WHERE false;
+SELECT user_id, query_id, transaction_id, session_id, database_name, status, table_name, start_time, end_time,
+  duration, data_source, loaded_rows, loaded_bytes, source_file_count, error_count, file_format
+FROM redshift_local.load_history;
 
 GRANT SELECT ON ALL TABLES IN SCHEMA redshift_local TO PUBLIC;
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON ROUTINES FROM PUBLIC;

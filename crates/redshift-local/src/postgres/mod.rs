@@ -10,7 +10,7 @@ use tokio_postgres::{Client, NoTls};
 mod process;
 mod session;
 
-pub use session::{Outcome, RunError, Session};
+pub use session::{Outcome, ResultColumn, RunError, Session};
 
 use crate::error::Error;
 use crate::sql::Domain;
@@ -216,7 +216,8 @@ impl Postgres {
         row.map_or(0, |row| row.get(0))
     }
 
-    async fn admin(&self, database: &str) -> Result<Client, Error> {
+    /// A connection of our own, outside any caller's transaction.
+    pub async fn admin(&self, database: &str) -> Result<Client, Error> {
         let (client, connection) = self
             .config_for(database)
             .connect(NoTls)

@@ -1,9 +1,11 @@
 //! One session: a connection that lives for one call, so that temporary tables and settings vanish with it.
 //! Runs translated text and gives rows back as text with their types; judges no SQL.
 
+use bytes::Bytes;
 use futures_util::{TryStreamExt, pin_mut};
 use tokio::task::JoinHandle;
-use tokio_postgres::{CancelToken, Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::types::Type;
+use tokio_postgres::{CancelToken, Client, Config, CopyInSink, NoTls, SimpleQueryMessage, SimpleQueryStream};
 
 use crate::result_set::{Column, ResultSet};
 use crate::sql::{TargetColumn, literal};
@@ -24,6 +26,17 @@ pub struct Outcome {
     pub rows: u64,
     /// The rows, where the statement has any.
     pub result: Option<ResultSet>,
+}
+
+/// A column of a query's result.
+#[derive(Debug, Clone)]
+pub struct ResultColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type; of a domain the one beneath it.
+    pub pg_type: Type,
+    /// Its precision or length, as PostgreSQL packs it.
+    pub modifier: i32,
 }
 
 /// A session of a caller.
@@ -122,6 +135,38 @@ impl Session {
             }
         }
         Ok(columns)
+    }
+
+    /// The rows of a query of our own, as texts.
+    pub async fn texts(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, tokio_postgres::Error> {
+        let mut rows = Vec::new();
+        for message in self.client.simple_query(sql).await? {
+            if let SimpleQueryMessage::Row(row) = message {
+                rows.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The columns that a query gives.
+    pub async fn result_columns(&self, sql: &str) -> Result<Vec<ResultColumn>, tokio_postgres::Error> {
+        let statement = self.client.prepare(sql).await?;
+        let column = |column: &tokio_postgres::Column| ResultColumn {
+            name: column.name().to_owned(),
+            pg_type: column.type_().clone(),
+            modifier: column.type_modifier(),
+        };
+        Ok(statement.columns().iter().map(column).collect())
+    }
+
+    /// The rows of a query as they come.
+    pub async fn stream(&self, sql: &str) -> Result<SimpleQueryStream, tokio_postgres::Error> {
+        self.client.simple_query_raw(sql).await
+    }
+
+    /// Begins a `COPY ... FROM STDIN`; dropped before its end, it fails.
+    pub async fn copy_in(&self, sql: &str) -> Result<CopyInSink<Bytes>, tokio_postgres::Error> {
+        self.client.copy_in(sql).await
     }
 
     /// Ends it; an open transaction is rolled back.

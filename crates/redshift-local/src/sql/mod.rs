@@ -13,6 +13,7 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::TokenWithSpan;
 
 mod clauses;
+mod copy;
 mod ddl;
 mod dml;
 mod error;
@@ -28,11 +29,14 @@ mod session;
 mod subqueries;
 mod tokens;
 mod types;
+mod unload;
 
+pub use copy::{Compression, Conversion, Copy, Delimited, Format, TimeFormat, TimePart};
 pub use dml::TargetColumn;
 pub use error::SqlError;
 pub use tokens::{Parameters, Tokens, tokenize};
 pub use types::Domain;
+pub use unload::{Unload, UnloadFormat};
 
 /// Where a statement stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +79,10 @@ pub enum Text {
     Sql(String),
     /// The target's columns decide what the literals mean.
     Values(dml::ValuesInsert),
+    /// No statement of PostgreSQL's: objects are read.
+    Copy(Box<Copy>),
+    /// A query whose rows go to objects.
+    Unload(Box<Unload>),
 }
 
 /// A text as a literal that PostgreSQL reads under every setting.
@@ -91,6 +99,15 @@ pub fn translate(tokens: &[TokenWithSpan], context: Context) -> Result<Translate
     }
     if let Some(refused) = session::refuse(tokens, context) {
         return Err(refused);
+    }
+    if clauses::starts_with(tokens, &["copy"]) {
+        let copy = copy::parse(tokens)?;
+        let writes = Some(copy.table.clone());
+        let text = Text::Copy(Box::new(copy));
+        return Ok(Translated { text, writes, ..Translated::plain("COPY", String::new()) });
+    }
+    if clauses::starts_with(tokens, &["unload"]) {
+        return unload::translate_unload(tokens, context);
     }
     if let Some(translated) = plain::translate(tokens) {
         return translated;

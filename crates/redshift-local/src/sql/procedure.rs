@@ -308,6 +308,9 @@ impl Body<'_> {
         let text = match translated.text {
             Text::Sql(text) => text,
             Text::Values(values) => values.render(&[])?,
+            Text::Copy(_) | Text::Unload(_) => {
+                return Err(SqlError::unsupported("COPY or UNLOAD in a procedure"));
+            }
         };
         // As outside: a write locks its table against other writers.
         Ok(match translated.writes {

@@ -50,9 +50,9 @@ pub fn refuse(tokens: &[TokenWithSpan], context: Context) -> Option<SqlError> {
     if starts_with(tokens, &["savepoint"]) || starts_with(tokens, &["release"]) {
         return Some(SqlError::refused("savepoints", ""));
     }
-    if starts_with(tokens, &["copy"]) || starts_with(tokens, &["unload"]) {
-        let name = tokens.first()?.token.to_string().to_uppercase();
-        return Some(SqlError::unsupported(name));
+    let moves_objects = starts_with(tokens, &["copy"]) || starts_with(tokens, &["unload"]);
+    if moves_objects && context.in_procedure {
+        return Some(SqlError::unsupported("COPY or UNLOAD in a procedure"));
     }
     None
 }

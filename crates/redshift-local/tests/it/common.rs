@@ -9,12 +9,15 @@ use aws_sdk_redshiftdata::types::{Field, SqlParameter, StatusString};
 use redshift_local::{Config, Server};
 use tokio::sync::OnceCell;
 
+use crate::s3_stub::stub;
+
 static SERVER: OnceCell<Server> = OnceCell::const_new();
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// The server of this test binary.
 pub async fn server() -> &'static Server {
-    SERVER.get_or_init(|| async { Server::start(Config::default()).await.unwrap() }).await
+    let config = || Config { s3_endpoint: Some(stub().endpoint.clone()), ..Config::default() };
+    SERVER.get_or_init(|| async { Server::start(config()).await.unwrap() }).await
 }
 
 /// A client with its own database.

@@ -93,6 +93,7 @@ fn faults_read_as_documented() {
     for body in [
         r#"{"fault":"delay","when":"after-lock","ms":200,"times":3,"database":"dev"}"#,
         r#"{"fault":"delay","when":"before-commit","ms":200}"#,
+        r#"{"fault":"delay","when":"during-copy","ms":20000,"times":1}"#,
         r#"{"fault":"fail","contains":"INTO t","skip":1,"sqlstate":"40001"}"#,
         r#"{"fault":"fail","kind":"CALL","error":"penstock already loaded 1"}"#,
         r#"{"fault":"lose-answer","operation":"BatchExecuteStatement"}"#,

@@ -6,10 +6,15 @@
 )]
 
 mod common;
+mod copy;
+mod copy_common;
+mod copy_values;
 mod data_api;
 mod faults;
 mod load;
 mod process;
 mod refusals;
+mod s3_stub;
 mod semantics;
 mod transactions;
+mod unload;

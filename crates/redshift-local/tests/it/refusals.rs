@@ -70,8 +70,14 @@ const SINGLE: &[(&str, &str)] = &[
     ("SELECT id FROM t FOR UPDATE", "FOR UPDATE"),
     ("BEGIN", "BEGIN"),
     ("COMMIT", "COMMIT"),
-    ("COPY t FROM 's3://b/k' IAM_ROLE default", "COPY is not supported by redshift-local yet"),
-    ("UNLOAD ('select 1') TO 's3://b/k' IAM_ROLE default", "UNLOAD is not supported by redshift-local yet"),
+    (
+        "COPY t FROM 's3://b/k' IAM_ROLE default ESCAPE",
+        "COPY with ESCAPE is not supported by redshift-local yet",
+    ),
+    (
+        "UNLOAD ('select 1') TO 's3://b/k' IAM_ROLE default CSV ESCAPE",
+        "UNLOAD with ESCAPE is not supported by redshift-local yet",
+    ),
     ("SELECT no_such_function(1)", "the function NO_SUCH_FUNCTION"),
     ("SELECT v ->> 'a' FROM t", "the operator ->>"),
     ("SELECT * FROM redshift_local.svv_columns", "permission denied for schema"),

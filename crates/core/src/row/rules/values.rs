@@ -8,13 +8,17 @@ use crate::row::fields::Scalar;
 
 /// Up to so many values are compared one by one: faster than a hash.
 const MAX_LISTED: usize = 12;
-/// Bytes that fit a number with their count.
-const MAX_PACKED: usize = size_of::<u128>() - 1;
+/// Bytes of a text whose two ends are all of it.
+const MAX_PACKED: usize = 16;
+
+/// A short text, so that texts are compared as numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Packed(u64, u64, usize);
 
 #[derive(Debug)]
 pub(super) enum Values {
     /// None of them is longer than `MAX_PACKED`.
-    Packed(Vec<u128>),
+    Packed(Vec<Packed>),
     Listed(Vec<Box<str>>),
     Hashed(HashSet<Box<str>>),
 }
@@ -36,7 +40,7 @@ impl Values {
     }
 
     fn of(texts: Vec<Box<str>>) -> Self {
-        let packed: Option<Vec<u128>> = texts.iter().map(|text| pack(text)).collect();
+        let packed: Option<Vec<Packed>> = texts.iter().map(|text| pack(text)).collect();
         match (texts.len(), packed) {
             (..=MAX_LISTED, Some(packed)) => Self::Packed(packed),
             (..=MAX_LISTED, None) => Self::Listed(texts),
@@ -46,10 +50,10 @@ impl Values {
 
     pub fn hold(&self, text: &str) -> bool {
         match self {
-            Self::Packed(numbers) => {
+            Self::Packed(all) => {
                 // All of them are looked at: they are few, and no branch is guessed wrong.
-                let equal = |own| numbers.iter().fold(false, |found, number| found | (*number == own));
-                pack(text).is_some_and(equal)
+                let is_among = |own| all.iter().fold(false, |found, value| found | (*value == own));
+                pack(text).is_some_and(is_among)
             }
             Self::Listed(texts) => texts.iter().any(|own| **own == *text),
             Self::Hashed(texts) => texts.contains(text),
@@ -57,11 +61,21 @@ impl Values {
     }
 }
 
-/// A short text and its length as one number; another text is another number.
-fn pack(text: &str) -> Option<u128> {
+/// A text of at most sixteen bytes as its two ends, which are all of it, and its length: another text is another one.
+fn pack(text: &str) -> Option<Packed> {
     let bytes = text.as_bytes();
-    let count = (bytes.len() <= MAX_PACKED).then_some(bytes.len() as u128)?;
-    Some(bytes.iter().fold(count, |number, byte| number << 8 | u128::from(*byte)))
+    let eight = |own: &[u8; 8]| u64::from_le_bytes(*own);
+    let four = |own: &[u8; 4]| u64::from(u32::from_le_bytes(*own));
+    let ends = match bytes {
+        [] => (0, 0),
+        [one] => (u64::from(*one), 0),
+        [one, .., last] if bytes.len() < 4 => {
+            (u64::from(*one) << 8 | u64::from(*last), u64::from(*bytes.get(1)?))
+        }
+        _ if bytes.len() < 8 => (four(bytes.first_chunk()?), four(bytes.last_chunk()?)),
+        _ => (eight(bytes.first_chunk()?), eight(bytes.last_chunk()?)),
+    };
+    (bytes.len() <= MAX_PACKED).then_some(Packed(ends.0, ends.1, bytes.len()))
 }
 
 fn is_text(column: &Column) -> bool {
@@ -77,5 +91,34 @@ fn canonical(column: &Column, value: &str) -> Result<Box<str>, String> {
     match is_other || written == Written::Null {
         true => Err("is longer than its column".into()),
         false => Ok(out.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn packed_texts_are_equal_where_the_texts_are(a in "[ab]{0,17}", b in "[ab]{0,17}") {
+            let (left, right) = (pack(&a), pack(&b));
+            prop_assert_eq!(left.is_some(), a.len() <= MAX_PACKED);
+            if left.is_some() && right.is_some() {
+                prop_assert_eq!(left == right, a == b);
+            }
+        }
+    }
+
+    #[test]
+    fn every_short_text_is_told_from_every_other() {
+        let letters = ["", "a", "b"];
+        let mut texts = vec![String::new()];
+        for _ in 0..4 {
+            texts = texts.iter().flat_map(|text| letters.map(|letter| format!("{text}{letter}"))).collect();
+        }
+        for (a, b) in texts.iter().flat_map(|a| texts.iter().map(move |b| (a, b))) {
+            assert_eq!(pack(a) == pack(b), a == b, "{a} {b}");
+        }
     }
 }

@@ -1,0 +1,191 @@
+//! What the COPY route keeps in the work bucket between invocations: an object's rows as files with their account, a
+//! load's plan, and the manifests that COPY reads. Every name and every byte follows from the objects and the contract
+//! alone, so that a redelivery finds what was done and two at once write the same. Writes nothing itself.
+//!
+//! ```text
+//! objects/<dataset>/<preparation>/part-000000.json.zst   rows of one object, in the hand-over format
+//! objects/<dataset>/<preparation>/_done.json             its account, written last: then the parts are complete
+//! loads/<dataset>/<load>/plan.json                       written before the load is submitted, deleted last
+//! loads/<dataset>/<load>/objects.json.zst                what the load claims
+//! loads/<dataset>/<load>/*.manifest                      what COPY reads
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::Contract;
+use crate::ident::{self, HexId};
+use crate::receipt::Receipt;
+use crate::sql::{Accounting, Packing};
+
+/// Folder of one object's rows in the work bucket. Another contract gives other rows, so it is another folder.
+pub fn object_folder(contract: &Contract, fingerprint: &HexId, object_id: &HexId) -> String {
+    let id = ident::stable_id(["object", object_id.as_str(), fingerprint.as_str()]);
+    format!("objects/{}/{id}/", contract.dataset)
+}
+
+/// Key of an object's n-th file of rows.
+pub fn part_key(folder: &str, n: usize) -> String {
+    format!("{folder}part-{n:06}.json.zst")
+}
+
+/// Key of an object's account.
+pub fn done_key(folder: &str) -> String {
+    format!("{folder}_done.json")
+}
+
+/// Folder of all open loads of a dataset.
+pub fn loads_folder(dataset: &str) -> String {
+    format!("loads/{dataset}/")
+}
+
+/// Stands for everything that a contract says: rows that were made under another one are not mixed with these.
+pub fn contract_fingerprint(contract: &Contract) -> HexId {
+    ident::stable_id(["contract", &format!("{contract:?}")])
+}
+
+/// An object whose rows are in the work bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepared {
+    /// Its account: `sent` are the rows in the files.
+    pub receipt: Receipt,
+    /// The files, in order.
+    pub parts: Vec<File>,
+}
+
+/// A file that COPY reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// `s3://bucket/key`.
+    pub url: String,
+    /// Its size in bytes: a file of another size is another file.
+    pub bytes: u64,
+}
+
+/// An object of a load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claimed {
+    /// Its identity.
+    pub object_id: HexId,
+    /// `s3://bucket/key`.
+    pub source: String,
+    /// Folder of its rows in the work bucket; none for an object that COPY reads where it lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// The files of its rows.
+    pub files: Vec<File>,
+    /// Records read, rejected and left out, where they are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
+}
+
+/// Records of one object before its load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// All.
+    pub read: u64,
+    /// In quarantine.
+    pub rejected: u64,
+    /// Left out because an equal, later one of the object is there.
+    pub duplicate: u64,
+}
+
+/// A load, as it is written down before it is submitted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Dataset.
+    pub dataset: String,
+    /// Identity: of its objects and the contract.
+    pub load_id: HexId,
+    /// What a planner made of the contract: another version must not run this plan's SQL.
+    pub fingerprint: HexId,
+    /// Time of the load in ms since 1970, whoever submits it and whenever.
+    pub loaded_ms: u64,
+    /// When the oldest object was written, in ms since 1970.
+    pub oldest_ms: u64,
+    /// What is taken, in order of identity.
+    pub objects: Vec<Claimed>,
+}
+
+impl Plan {
+    /// A load of these objects, which must all be of one kind: read in flight, or lying ready for COPY.
+    pub fn new(
+        dataset: &str,
+        fingerprint: HexId,
+        (loaded_ms, oldest_ms): (u64, u64),
+        mut objects: Vec<Claimed>,
+    ) -> Self {
+        objects.sort_by_key(|own| own.object_id);
+        objects.dedup_by(|a, b| a.object_id == b.object_id);
+        let ids = objects.iter().map(|own| own.object_id.as_str());
+        let load_id = ident::stable_id(["copy", dataset, fingerprint.as_str()].into_iter().chain(ids));
+        Self { dataset: dataset.to_owned(), load_id, fingerprint, loaded_ms, oldest_ms, objects }
+    }
+
+    /// Its folder in the work bucket.
+    pub fn folder(&self) -> String {
+        format!("{}{}/", loads_folder(&self.dataset), self.load_id)
+    }
+
+    /// Key of the plan itself in a load's folder.
+    pub fn key(&self) -> String {
+        format!("{}plan.json", self.folder())
+    }
+
+    /// For what the ledger gets counts.
+    pub fn accounting(&self) -> Accounting {
+        match self.objects.iter().all(|own| own.counts.is_some()) {
+            true => Accounting::Objects,
+            false => Accounting::Load,
+        }
+    }
+
+    /// Files of rows by how they are packed.
+    pub fn files(&self, packing: Packing) -> impl Iterator<Item = &File> {
+        let all = self.objects.iter().flat_map(|own| &own.files);
+        all.filter(move |file| packing_of(&file.url) == packing)
+    }
+
+    /// What the load claims, as JSON lines for COPY: an object each, and the load itself where it has the counts.
+    pub fn object_lines(&self) -> String {
+        let mut out = String::new();
+        for own in &self.objects {
+            let counts = own.counts.map(|counts| [counts.read, counts.rejected, counts.duplicate]);
+            self.line(own.object_id.as_str(), &own.source, counts, &mut out);
+        }
+        if self.accounting() == Accounting::Load {
+            let source = format!("{} objects", self.objects.len());
+            self.line(self.load_id.as_str(), &source, None, &mut out);
+        }
+        out
+    }
+
+    /// Numbers are texts: COPY would pass JSON numbers through a float.
+    fn line(&self, object_id: &str, source: &str, counts: Option<[u64; 3]>, out: &mut String) {
+        let [read, rejected, duplicate] = match counts {
+            Some(counts) => counts.map(|count| Some(count.to_string())),
+            None => [None, None, None],
+        };
+        let line = serde_json::json!({
+            "load_id": self.load_id.as_str(), "object_id": object_id, "source": source,
+            "n_read": read, "n_rejected": rejected, "n_dup": duplicate,
+        });
+        out.push_str(&line.to_string());
+        out.push('\n');
+    }
+}
+
+/// How a file is packed, by the end of its name: the work bucket's are ours, the stage bucket's are Firehose's.
+pub fn packing_of(url: &str) -> Packing {
+    match url.rsplit_once('.').map(|(_, end)| end) {
+        Some("zst") => Packing::Zstd,
+        Some("gz") => Packing::Gzip,
+        _ => Packing::Plain,
+    }
+}
+
+/// A manifest: exactly these files, and none may be missing or of another size.
+pub fn manifest<'a>(files: impl IntoIterator<Item = &'a File>) -> String {
+    let entry = |file: &File| serde_json::json!({"url": file.url, "mandatory": true, "meta": {"content_length": file.bytes}});
+    let entries: Vec<_> = files.into_iter().map(entry).collect();
+    serde_json::json!({ "entries": entries }).to_string()
+}

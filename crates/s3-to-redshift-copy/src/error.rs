@@ -1,0 +1,136 @@
+//! What can go wrong around the objects: all of it gives messages back to the queue. What is wrong with a record or an
+//! object itself is a reject, not an error.
+
+use lambda_runtime::Diagnostic;
+use penstock_aws::contracts::LoadContractsError;
+use penstock_aws::fetch::FetchError;
+use penstock_aws::quarantine::QuarantineError;
+use penstock_aws::vars::VarError;
+use penstock_aws::warehouse::{ExecuteError, Fault, WarehouseError};
+use penstock_core::contract::SetError;
+use penstock_core::sql::CopyError;
+
+/// The function cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is missing or wrong.
+    #[error(transparent)]
+    Var(#[from] VarError),
+    /// The contracts cannot be read.
+    #[error(transparent)]
+    Contracts(#[from] LoadContractsError),
+    /// A contract's location cannot be used here.
+    #[error(transparent)]
+    Locations(#[from] SetError),
+}
+
+/// Objects could not be loaded now.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// S3 did not answer with the object.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The object's bytes stopped coming.
+    #[error("reading {uri}: {message}")]
+    Body {
+        /// The object.
+        uri: String,
+        /// What the SDK says.
+        message: String,
+    },
+    /// The work bucket was not read or written.
+    #[error("{operation} of s3://{place}: {message}")]
+    Work {
+        /// What was tried.
+        operation: &'static str,
+        /// Bucket and key.
+        place: String,
+        /// What the SDK says.
+        message: String,
+    },
+    /// The Data API did not answer.
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
+    /// The ledger could not be asked.
+    #[error("asking the ledger: {0}")]
+    Ledger(#[from] ExecuteError),
+    /// The transaction failed, and not because of an object.
+    #[error("the load failed: {}", .0.as_str())]
+    Load(Fault),
+    /// The load is submitted and not finished.
+    #[error("statement {0} is still running")]
+    Running(String),
+    /// Rejects are not safe.
+    #[error(transparent)]
+    Quarantine(#[from] QuarantineError),
+    /// The dataset's contract cannot be used as it is: a new deployment mends it.
+    #[error("contract: {0}")]
+    Contract(String),
+    /// The load's SQL cannot be made.
+    #[error(transparent)]
+    Sql(#[from] CopyError),
+    /// The invocation ends before the object is done.
+    #[error("no time is left in this invocation")]
+    OutOfTime,
+    /// A bare event is not one of S3's. (In a queue such a message is quarantined instead.)
+    #[error("the event {0}")]
+    Event(String),
+    /// What failed for all objects of a load together, as it is told for each of them.
+    #[error("{0}")]
+    Together(String),
+}
+
+impl Error {
+    /// Whether trying again can help without a person.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Fetch(_)
+            | Self::Body { .. }
+            | Self::Work { .. }
+            | Self::Warehouse(_)
+            | Self::Ledger(_)
+            | Self::Running(_)
+            | Self::Quarantine(_)
+            | Self::OutOfTime
+            | Self::Together(_) => true,
+            Self::Load(fault) => *fault != Fault::OutOfBalance,
+            Self::Contract(_) | Self::Sql(_) | Self::Event(_) => false,
+        }
+    }
+
+    /// The same fault for another object of the same load: it decides when its message comes again.
+    pub(crate) fn of_another(&self) -> Self {
+        match self {
+            Self::Running(statement) => Self::Running(statement.clone()),
+            Self::OutOfTime => Self::OutOfTime,
+            Self::Load(fault) => Self::Load(*fault),
+            Self::Contract(reason) => Self::Contract(reason.clone()),
+            other => Self::Together(other.to_string()),
+        }
+    }
+
+    /// Stable name: alarms match on it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Fetch(_) => "FetchError",
+            Self::Body { .. } => "BodyError",
+            Self::Work { .. } => "WorkError",
+            Self::Warehouse(_) => "WarehouseError",
+            Self::Ledger(_) => "LedgerError",
+            Self::Load(_) => "LoadError",
+            Self::Running(_) => "StillRunning",
+            Self::Quarantine(_) => "QuarantineError",
+            Self::Contract(_) => "ContractError",
+            Self::Sql(_) => "SqlError",
+            Self::OutOfTime => "OutOfTime",
+            Self::Event(_) => "EventError",
+            Self::Together(_) => "LoadNotDone",
+        }
+    }
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        Self { error_type: error.kind().into(), error_message: error.to_string() }
+    }
+}

@@ -1,0 +1,285 @@
+//! s3-to-redshift-copy: takes S3 events of the copy route and of the stage bucket and loads their objects into
+//! Redshift, in one transaction a dataset, so that every object is loaded once however often and in whatever grouping
+//! its events come.
+//!
+//! Objects of the landing bucket are read in flight: good rows into files that COPY reads, rejects into quarantine.
+//! Objects of the stage bucket hold rows that our transform has stamped; COPY reads them where they lie. A message is
+//! given back unless all its objects are committed, or in quarantine.
+
+mod config;
+mod dataset;
+mod error;
+
+mod prepare;
+mod sink;
+mod store;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
+use lambda_runtime::tracing::Instrument as _;
+use penstock_aws::quarantine::Quarantine;
+use penstock_aws::telemetry::{self, Metrics};
+use penstock_aws::warehouse::Warehouse;
+use penstock_aws::{Invocation, s3_client};
+use penstock_core::object::{ObjectRef, events_in, events_in_text};
+use penstock_core::quarantine::{Subject, UNKNOWN_DATASET};
+use penstock_core::reject::{Reject, Rule, Violation};
+use penstock_core::work::contract_fingerprint;
+use serde_json::Value;
+
+pub use config::{Config, SERVICE};
+use dataset::{Kind, Work};
+pub use error::{Error, StartError};
+use prepare::{Preparer, quarantine_whole};
+use sink::Sink;
+use store::Store;
+
+/// Seconds after which a load that was still running is looked at again.
+const RUNNING_AGAIN_S: i32 = 20;
+/// ChangeMessageVisibilityBatch: at most 10 entries.
+const MAX_ENTRIES: usize = 10;
+/// Where Firehose puts what it could not deliver.
+const FAILED_PREFIX: &str = "_failed/";
+
+/// The function: its settings and clients, made once.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    s3: aws_sdk_s3::Client,
+    sqs: aws_sdk_sqs::Client,
+    store: Store,
+    quarantine: Quarantine,
+    warehouse: Warehouse,
+    warm: AtomicBool,
+}
+
+/// An object with the number of the message that told of it.
+type Told = (ObjectRef, usize);
+
+/// Faults by number of message.
+type Failures = BTreeMap<usize, Error>;
+
+impl App {
+    /// Makes the clients.
+    pub fn start(config: Config, sdk: &aws_config::SdkConfig) -> Self {
+        let redshift = aws_sdk_redshiftdata::Client::new(sdk);
+        Self::with_clients(config, s3_client(sdk), aws_sdk_sqs::Client::new(sdk), redshift)
+    }
+
+    /// The same with clients that were made already.
+    pub fn with_clients(
+        config: Config,
+        s3: aws_sdk_s3::Client,
+        sqs: aws_sdk_sqs::Client,
+        redshift: aws_sdk_redshiftdata::Client,
+    ) -> Self {
+        let store = Store::new(s3.clone(), config.work_bucket.clone());
+        let quarantine = Quarantine::new(s3.clone(), config.quarantine_bucket.clone(), SERVICE);
+        let warehouse = Warehouse::new(redshift, config.warehouse.clone());
+        Self { config, s3, sqs, store, quarantine, warehouse, warm: AtomicBool::new(false) }
+    }
+
+    /// One invocation: an SQS batch of S3 events, or an S3 event in any other envelope.
+    pub async fn handle(&self, event: Value, invocation: Invocation) -> Result<SqsBatchResponse, Error> {
+        let cold_start = !self.warm.swap(true, Ordering::Relaxed);
+        let span = telemetry::span(SERVICE, &invocation, cold_start);
+        // Boxed: the runtime wraps this future many times over, and a type that deep is not taken by the compiler.
+        Box::pin(self.invoke(event, &invocation).instrument(span)).await
+    }
+
+    async fn invoke(&self, event: Value, invocation: &Invocation) -> Result<SqsBatchResponse, Error> {
+        let mut metrics = Metrics::new(SERVICE, invocation);
+        let mut failures = Failures::new();
+        let answer = match sqs_batch(&event) {
+            Some(batch) => {
+                let told = self.told(&batch, &mut failures, &mut metrics).await;
+                self.load(told, invocation, &mut failures, &mut metrics).await;
+                self.hand_over(&batch, &failures).await;
+                Ok(answer(&batch, &failures))
+            }
+            None => {
+                let events = events_in(&event).map_err(|error| Error::Event(error.to_string()))?;
+                let told = events.created.into_iter().map(|object| (object, 0)).collect();
+                self.load(told, invocation, &mut failures, &mut metrics).await;
+                // A bare event has no message to give back: its fault fails the invocation, which Lambda tries again.
+                failures.remove(&0).map_or(Ok(SqsBatchResponse::default()), Err)
+            }
+        };
+        let failed = answer.as_ref().map_or(1, |answer| answer.batch_item_failures.len());
+        tracing::info!(totals = metrics.totals_json(), failed_messages = failed, "invocation is done");
+        metrics.emit();
+        answer
+    }
+
+    /// The objects of all messages. A message that tells of none goes into quarantine.
+    async fn told(&self, batch: &SqsEvent, failures: &mut Failures, metrics: &mut Metrics) -> Vec<Told> {
+        let mut told = Vec::new();
+        for (number, message) in batch.records.iter().enumerate() {
+            match events_in_text(message.body.as_deref().unwrap_or_default()) {
+                Ok(events) => told.extend(events.created.into_iter().map(|object| (object, number))),
+                Err(error) => match self.quarantine_message(message, &error.to_string()).await {
+                    Ok(()) => metrics.add(UNKNOWN_DATASET, "MessagesQuarantined", 1),
+                    Err(error) => drop(failures.insert(number, error)),
+                },
+            }
+        }
+        told
+    }
+
+    async fn quarantine_message(&self, message: &SqsMessage, reason: &str) -> Result<(), Error> {
+        let id = message.message_id.as_deref().unwrap_or_default();
+        let subject = Subject::message(id, message.event_source_arn.as_deref().unwrap_or_default());
+        let raw = message.body.as_deref().unwrap_or_default().as_bytes().to_vec();
+        let reject = Reject { raw, ..Reject::whole(Violation::record(Rule::UnknownEvent, reason)) };
+        self.quarantine.put(subject, vec![reject]).await?;
+        tracing::error!(message_id = id, reason, "message was quarantined");
+        Ok(())
+    }
+
+    /// Loads dataset by dataset; what could not be loaded is told by its message.
+    async fn load(
+        &self,
+        told: Vec<Told>,
+        invocation: &Invocation,
+        failures: &mut Failures,
+        metrics: &mut Metrics,
+    ) {
+        let mut by_dataset: BTreeMap<(String, bool), Vec<Told>> = BTreeMap::new();
+        for (object, number) in told {
+            match self.place(&object).await {
+                Ok(Some((dataset, kind))) => {
+                    by_dataset.entry((dataset, kind == Kind::Trusted)).or_default().push((object, number));
+                }
+                Ok(None) => metrics.add(UNKNOWN_DATASET, "ObjectsSkipped", 1),
+                Err(error) => drop(failures.insert(number, error)),
+            }
+        }
+        for ((dataset, is_trusted), told) in by_dataset {
+            let kind = if is_trusted { Kind::Trusted } else { Kind::InFlight };
+            let (objects, numbers): (Vec<ObjectRef>, Vec<usize>) = told.into_iter().unzip();
+            // Boxed: the future of a whole load is large, and its type deep.
+            let failed = Box::pin(self.dataset(&dataset, kind, &objects, invocation, metrics)).await;
+            for (place, error) in failed {
+                if let Some(number) = numbers.get(place) {
+                    failures.insert(*number, error);
+                }
+            }
+        }
+    }
+
+    /// Dataset of an object and how it is read; `None` where it is nothing to load, or was put into quarantine.
+    async fn place(&self, object: &ObjectRef) -> Result<Option<(String, Kind)>, Error> {
+        let violation = if object.bucket == self.config.stage_bucket {
+            if object.key.starts_with(FAILED_PREFIX) {
+                return Ok(None);
+            }
+            let dataset = object.key.split('/').next().unwrap_or_default();
+            if self.config.homes.contains_key(dataset) {
+                return Ok(Some((dataset.to_owned(), Kind::Trusted)));
+            }
+            Violation::record(Rule::UnknownDataset, "no contract is of the key's first folder")
+        } else if object.bucket == self.config.landing_bucket {
+            match self.config.datasets.of_object(&object.bucket, &object.key) {
+                Some(Ok(checker)) => return Ok(Some((checker.contract().dataset.clone(), Kind::InFlight))),
+                Some(Err(error)) => return Err(Error::Contract(error.to_string())),
+                None => Violation::record(Rule::UnknownDataset, "no contract's location matches the key"),
+            }
+        } else {
+            let reason = format!("bucket {} is not one that this function is set up for", object.bucket);
+            Violation::record(Rule::UnknownBucket, reason)
+        };
+        quarantine_whole(&self.quarantine, object, UNKNOWN_DATASET, violation).await?;
+        Ok(None)
+    }
+
+    async fn dataset(
+        &self,
+        dataset: &str,
+        kind: Kind,
+        objects: &[ObjectRef],
+        invocation: &Invocation,
+        metrics: &mut Metrics,
+    ) -> HashMap<usize, Error> {
+        let of_all =
+            |reason: &str| (0..objects.len()).map(|at| (at, Error::Contract(reason.to_owned()))).collect();
+        let home = match self.config.homes.get(dataset) {
+            Some(Ok(home)) => home,
+            Some(Err(reason)) => return of_all(reason),
+            None => return of_all("the dataset's table is not known"),
+        };
+        let checker = match self.config.datasets.named(dataset) {
+            Some(Ok(checker)) => checker,
+            Some(Err(error)) => return of_all(&error.to_string()),
+            None => return of_all("the dataset has no contract"),
+        };
+        let fingerprint = contract_fingerprint(checker.contract());
+        let work = Work {
+            kind,
+            preparer: Preparer {
+                s3: &self.s3,
+                store: &self.store,
+                quarantine: &self.quarantine,
+                checker: &checker,
+                fingerprint: &fingerprint,
+                invocation,
+            },
+            sink: Sink {
+                store: &self.store,
+                warehouse: &self.warehouse,
+                role: &self.config.copy_role,
+                home,
+                checker: &checker,
+                fingerprint: &fingerprint,
+                invocation,
+            },
+            quarantine: &self.quarantine,
+            settled: dataset::Settled::default(),
+        };
+        let settled = work.settle(objects).await;
+        settled.counts.iter().for_each(|(name, count)| metrics.add(dataset, *name, *count));
+        settled.failed
+    }
+
+    /// Messages of a running load come again soon; the others when the queue says. A load is waited for by no function.
+    async fn hand_over(&self, batch: &SqsEvent, failures: &Failures) {
+        let soon = failures.iter().filter(|(_, error)| matches!(error, Error::Running(_) | Error::OutOfTime));
+        let messages: Vec<&SqsMessage> = soon.filter_map(|(number, _)| batch.records.get(*number)).collect();
+        for piece in messages.chunks(MAX_ENTRIES) {
+            let entry = |(i, message): (usize, &&SqsMessage)| {
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(i.to_string());
+                let handle = message.receipt_handle.as_ref()?;
+                entry.receipt_handle(handle).visibility_timeout(RUNNING_AGAIN_S).build().ok()
+            };
+            let entries: Vec<_> = piece.iter().enumerate().filter_map(entry).collect();
+            if entries.is_empty() {
+                continue;
+            }
+            let request = self.sqs.change_message_visibility_batch().queue_url(&self.config.queue_url);
+            if let Err(error) = request.set_entries(Some(entries)).send().await {
+                let error = penstock_aws::answered(&error);
+                tracing::warn!(error, service = SERVICE, "visibility of messages was not shortened");
+            }
+        }
+    }
+}
+
+fn answer(batch: &SqsEvent, failures: &Failures) -> SqsBatchResponse {
+    let mut answer = SqsBatchResponse::default();
+    for (number, error) in failures {
+        let Some(message) = batch.records.get(*number) else { continue };
+        tracing::warn!(message_id = message.message_id, error = %error, kind = error.kind(), "message is given back");
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier = message.message_id.clone().unwrap_or_default();
+        answer.batch_item_failures.push(failure);
+    }
+    answer
+}
+
+/// The event as an SQS batch, if it is one.
+fn sqs_batch(event: &Value) -> Option<SqsEvent> {
+    let first = event.get("Records")?.get(0)?;
+    (first.get("eventSource")?.as_str()? == "aws:sqs").then(|| serde_json::from_value(event.clone()).ok())?
+}

@@ -1,0 +1,123 @@
+//! The work bucket, as this function uses it: small JSON texts, parts, and folders that are cleaned up. Knows keys, not
+//! what they mean.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use penstock_aws::answered;
+use penstock_core::work::File;
+
+use crate::error::Error;
+
+/// Largest JSON text that is read back: ten thousand objects of a plan, each with its files.
+const MAX_TEXT_BYTES: usize = 64 << 20;
+
+/// The work bucket.
+#[derive(Debug)]
+pub struct Store {
+    s3: Client,
+    bucket: String,
+}
+
+impl Store {
+    /// Wraps a client.
+    pub fn new(s3: Client, bucket: String) -> Self {
+        Self { s3, bucket }
+    }
+
+    /// `s3://bucket/key`.
+    pub fn url(&self, key: &str) -> String {
+        format!("s3://{}/{key}", self.bucket)
+    }
+
+    /// Writes an object, over what was there.
+    pub async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<File, Error> {
+        let file = File { url: self.url(key), bytes: bytes.len() as u64 };
+        let request = self.s3.put_object().bucket(&self.bucket).key(key).body(ByteStream::from(bytes));
+        request.send().await.map_err(|error| self.error("writing", key, &error))?;
+        Ok(file)
+    }
+
+    /// Writes an object unless there is one; whether it was written.
+    pub async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, Error> {
+        let request = self.s3.put_object().bucket(&self.bucket).key(key).if_none_match("*");
+        match request.body(ByteStream::from(bytes)).send().await {
+            Ok(_) => Ok(true),
+            // 409: another writer was first in this very moment.
+            Err(error) => match error.raw_response().map(|response| response.status().as_u16()) {
+                Some(409 | 412) => Ok(false),
+                _ => Err(self.error("writing", key, &error)),
+            },
+        }
+    }
+
+    /// Reads a small object; `None` if there is none.
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let answer = match self.s3.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                return match error.code() {
+                    Some("NoSuchKey" | "NotFound") => Ok(None),
+                    _ => Err(self.error("reading", key, &error)),
+                };
+            }
+        };
+        let fail = |message: String| Error::Work { operation: "reading", place: self.place(key), message };
+        if answer.content_length().is_some_and(|bytes| bytes > MAX_TEXT_BYTES as i64) {
+            return Err(fail(format!("has more than {MAX_TEXT_BYTES} bytes")));
+        }
+        let body = answer.body.collect().await.map_err(|error| fail(error.to_string()))?;
+        Ok(Some(body.to_vec()))
+    }
+
+    /// Keys under a prefix.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+        let mut pages = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.error("listing", prefix, &error))?;
+            keys.extend(page.contents.unwrap_or_default().into_iter().filter_map(|own| own.key));
+        }
+        Ok(keys)
+    }
+
+    /// Deletes objects; one that is gone already is no error.
+    pub async fn delete(&self, keys: &[String]) -> Result<(), Error> {
+        /// DeleteObjects takes at most 1,000 keys.
+        const MOST: usize = 1_000;
+        for keys in keys.chunks(MOST) {
+            let ids =
+                keys.iter().filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
+            let fail =
+                |message: String| Error::Work { operation: "deleting", place: self.bucket.clone(), message };
+            let delete = Delete::builder().set_objects(Some(ids)).quiet(true).build();
+            let delete = delete.map_err(|error| fail(error.to_string()))?;
+            let request = self.s3.delete_objects().bucket(&self.bucket).delete(delete);
+            let answer = request
+                .send()
+                .await
+                .map_err(|error| self.error("deleting", keys.first().map_or("", String::as_str), &error))?;
+            if let Some(refused) = answer.errors().first() {
+                return Err(fail(format!(
+                    "{}: {}",
+                    refused.key().unwrap_or_default(),
+                    refused.code().unwrap_or_default()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn place(&self, key: &str) -> String {
+        format!("{}/{key}", self.bucket)
+    }
+
+    fn error<E, R>(&self, operation: &'static str, key: &str, error: &SdkError<E, R>) -> Error
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+        R: std::fmt::Debug + 'static,
+    {
+        Error::Work { operation, place: self.place(key), message: answered(error) }
+    }
+}
