@@ -10,15 +10,18 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+import copy_role
 import functions
 import notifications
 import stacks
-from functions import FUNCTIONS, LOADER, ROOT
+from functions import DATABASE_USERS, FUNCTIONS, ROOT
 from names import BUCKETS, STAGE, Names
 from session import WAREHOUSE, Session, exit_on_signals
 
-# First segment of a key, and the output that holds the ARN of the queue that is told.
-ROUTES = {"queue": "S3ToSqsFifoEventsArn"}
+# First segment of a key of the landing bucket, and the output that holds the ARN of the queue that is told.
+ROUTES = {"queue": "S3ToSqsFifoEventsArn", "copy": "S3ToRedshiftCopyEventsArn"}
+# The queue that is told of everything in the stage bucket.
+STAGE_BUCKET_EVENTS = ROUTES["copy"]
 
 EPILOG = """\
 Credentials and region are those of the AWS CLI (AWS_PROFILE, AWS_REGION). Everything may be run again: what is as it
@@ -184,7 +187,8 @@ def variables_of(foundation: stacks.Stack) -> dict[str, str]:
     """The environment of every function: the same names everywhere, also in .env.local."""
     out = foundation.outputs
     found = {f"{purpose.upper()}_BUCKET": out[f"{purpose.capitalize()}BucketName"] for purpose in BUCKETS}
-    return found | {"LOAD_QUEUE_URL": out["LoadQueueUrl"], **warehouse_of(foundation)}
+    queues = {"LOAD_QUEUE_URL": out["LoadQueueUrl"], "COPY_QUEUE_URL": out["CopyQueueUrl"]}
+    return found | queues | {"COPY_ROLE_ARN": out["CopyRoleArn"], **warehouse_of(foundation)}
 
 
 def administrator_of(foundation: stacks.Stack, session: Session) -> dict[str, str]:
@@ -197,11 +201,12 @@ def administrator_of(foundation: stacks.Stack, session: Session) -> dict[str, st
 
 
 def migrate(penstock: Path, foundation: stacks.Stack, args: argparse.Namespace, session: Session) -> tuple[str, bool]:
-    """Makes the tables, and lets the loader's role use them."""
+    """Makes the tables, and lets the roles of those who load use them."""
     variables = {**variables_of(foundation), **administrator_of(foundation, session), "AWS_REGION": session.region}
     command = [str(penstock), "migrate", str(args.contracts)]
     if not foundation.parameters.get("SecretArn"):
-        command += ["--role", LOADER.deployed_name(args.stage)]
+        for function in DATABASE_USERS:
+            command += ["--role", function.deployed_name(args.stage)]
     last = run_penstock(command, variables).strip().splitlines()[-1]
     return last, " 0 created, " not in last
 
@@ -254,6 +259,10 @@ def deploy(args: argparse.Namespace, steps: Steps) -> dict[str, str]:
         steps.step(f"function {function.name}", lambda work=work: (None, work()))
     steps.step("stack triggers", lambda: stack("triggers"))
     steps.step("notifications", lambda: (None, notify(session.client("s3"), foundation, before, names)))
+    # In a workgroup of ours the foundation attached it.
+    if not args.endpoint_url and foundation.parameters["Warehouse"] != "new":
+        hint = copy_role.hint(session, warehouse_of(foundation), foundation.outputs["CopyRoleArn"])
+        print(hint or "COPY's role is attached to the warehouse")
     return variables
 
 
@@ -264,20 +273,21 @@ def deployed_arch(lambda_client, stage: str) -> str:
 
 
 def notification_ids(names: Names) -> set[str]:
-    """Ids of the stage's notifications: one a route, by the first segment of the key."""
-    return {names.own(route) for route in ROUTES}
+    """Ids of the stage's notifications: one a route, by the first segment of the key, and that of the stage bucket."""
+    return {names.own(own) for own in (*ROUTES, "stage")}
 
 
 def notify(s3, foundation: stacks.Stack, before: stacks.Stack | None, names: Names) -> bool:
     """Has new objects told; a landing bucket that is no longer used tells nothing any more."""
-    landing, ids = foundation.outputs["LandingBucketName"], notification_ids(names)
-    old = before.outputs.get("LandingBucketName") if before else None
-    left = old not in (None, landing) and notifications.apply(s3, old, names.account, ids, [])
-    wanted = [
-        notifications.queue(names.own(route), foundation.outputs[output], f"{route}/")
-        for route, output in ROUTES.items()
-    ]
-    return notifications.apply(s3, landing, names.account, ids, wanted) or left
+    out, ids = foundation.outputs, notification_ids(names)
+    landing, old = out["LandingBucketName"], before.outputs.get("LandingBucketName") if before else None
+    wanted = {
+        landing: [notifications.queue(names.own(route), out[queue], f"{route}/") for route, queue in ROUTES.items()],
+        out["StageBucketName"]: [notifications.queue(names.own("stage"), out[STAGE_BUCKET_EVENTS])],
+    }
+    if old not in (None, landing):
+        wanted[old] = []
+    return any([notifications.apply(s3, bucket, names.account, ids, own) for bucket, own in wanted.items()])
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -292,7 +302,8 @@ def main(argv: list[str] | None = None) -> None:
     except subprocess.CalledProcessError as error:
         sys.exit(f"error: {' '.join(error.cmd[:4])} failed with exit code {error.returncode}")
     print("done" if steps.changed else "done: nothing had to be changed")
-    print(f"drop files into s3://{variables['LANDING_BUCKET']}/queue/<dataset>/")
+    for route in ROUTES:
+        print(f"drop files into s3://{variables['LANDING_BUCKET']}/{route}/<dataset>/")
 
 
 if __name__ == "__main__":

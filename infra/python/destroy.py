@@ -46,7 +46,8 @@ def destroy(args: argparse.Namespace) -> None:
     print(f"stage {args.stage}, {session.where(names.account)}", flush=True)
     foundation = stacks.read(cfn, names.own("foundation")) or stacks.Stack(status="NONE")
     given_landing = foundation.parameters.get("ExistingLandingBucket")
-    silence(s3, given_landing or names.bucket("landing"), names)
+    for bucket in (given_landing or names.bucket("landing"), names.bucket("stage")):
+        silence(s3, bucket, names)
     tell("stack triggers", stacks.delete(cfn, names.own("triggers")))
     delete_functions(session.client("lambda"), args.stage)
     tell("stack foundation", stacks.delete(cfn, names.own("foundation")))
@@ -64,7 +65,7 @@ def tell(what: str, deleted: bool) -> None:
 
 
 def silence(s3, bucket: str, names: Names) -> None:
-    """Takes our notifications out of a landing bucket."""
+    """Takes our notifications out of a bucket."""
     try:
         notifications.apply(s3, bucket, names.account, notification_ids(names), [])
         print(f"  notifications of s3://{bucket} taken out")

@@ -36,10 +36,15 @@ class Function:
 
 # In the order of deployment: rows of a contract that the loader does not know yet would wait in its queue.
 LOADER = Function("sqs-fifo-to-redshift", "SqsFifoToRedshiftRoleArn", memory_mb=512, timeout=300)
+# A whole file of any size in one invocation; a large one takes as long as there is.
+COPIER = Function("s3-to-redshift-copy", "S3ToRedshiftCopyRoleArn", memory_mb=1024, timeout=900)
 FUNCTIONS = [
     LOADER,
     Function("s3-to-sqs-fifo", "S3ToSqsFifoRoleArn", memory_mb=512, timeout=300),
+    COPIER,
 ]
+# Those that are users of the warehouse by their roles.
+DATABASE_USERS = [LOADER, COPIER]
 # Built and watched; the stream that it is for is not deployed yet.
 TRANSFORM = Function("firehose-transform", "FirehoseTransformRoleArn", memory_mb=512, timeout=60)
 WATCHED = [*FUNCTIONS, TRANSFORM]

@@ -19,7 +19,7 @@ import urllib.request
 from pathlib import Path
 
 import deploy
-from functions import LOADER, ROOT
+from functions import DATABASE_USERS, ROOT
 from session import exit_on_signals
 
 # Where .local and .env.local lie.
@@ -97,8 +97,10 @@ class LocalCloud:
         self.spawn(
             "redshift-local",
             [deploy.target_dir() / "ci" / "redshift-local", "--port", str(redshift_port)],
-            {**inherited, "POSTGRES_BIN_DIR": postgres_bin_dir()},
-        )
+            # COPY reads files from the local S3.
+            {**inherited, **ADMINISTRATOR, "POSTGRES_BIN_DIR": postgres_bin_dir(), "AWS_ENDPOINT_URL": self.endpoint,
+             "AWS_ENDPOINT_URL_S3": self.endpoint},
+        )  # fmt: skip
         self.await_answer("ministack", f"{self.endpoint}/_ministack/health")
         self.await_answer("redshift-local", f"{self.redshift}/_redshift-local/health")
 
@@ -175,17 +177,17 @@ def deploy_to(cloud_endpoint: str, redshift: str, stage: str, binaries: Path) ->
     command = ["--stage", stage, "--endpoint-url", cloud_endpoint, "--workgroup", "local", "--binaries", str(binaries)]
     args = deploy.arguments(command)
     variables = deploy.deploy(args, deploy.Steps())
-    map_loader(redshift, stage)
+    for function in DATABASE_USERS:
+        map_user(redshift, function.deployed_name(stage))
     # The functions have their contracts beside them; tools that run in the project find them here.
     variables["CONTRACTS_DIR"] = str(args.contracts)
     # The AWS CLI reads its region from a variable of its own.
     return {**ADMINISTRATOR, "AWS_DEFAULT_REGION": REGION, **endpoints, **variables}
 
 
-def map_loader(redshift: str, stage: str) -> None:
-    """Lets redshift-local know the loader as the database user of its role, so that its GRANTs are proved here too.
+def map_user(redshift: str, name: str) -> None:
+    """Lets redshift-local know a function as the database user of its role, so that its GRANTs are proved here too.
     The access key is the one that this MiniStack makes for a function under its role."""
-    name = LOADER.deployed_name(stage)
     function_arn, role_arn = (
         f"arn:aws:lambda:{REGION}:000000000000:function:{name}",
         f"arn:aws:iam::000000000000:role/{name}",
@@ -274,7 +276,7 @@ def up(port: int, redshift_port: int) -> None:
     print(f"""
 The local cloud is up: AWS at {found["endpoint"]}, Redshift at {found["redshift"]}
   set -a; . ./.env.local; set +a; PATH=$PWD/.venv/bin:$PATH     # this shell's `aws` then talks to it
-  aws s3 cp FILE s3://{variables["LANDING_BUCKET"]}/queue/DATASET/
+  aws s3 cp FILE s3://{variables["LANDING_BUCKET"]}/queue/DATASET/      # or copy/DATASET/, as its contract says
   make status | make rejects | make sql Q='SELECT ...' | make down
 Logs of the functions: .local/ministack.log""")
 

@@ -5,14 +5,11 @@ from botocore.exceptions import ClientError
 KINDS = ("TopicConfigurations", "QueueConfigurations", "LambdaFunctionConfigurations", "EventBridgeConfiguration")
 
 
-def queue(name: str, queue_arn: str, prefix: str) -> dict:
+def queue(name: str, queue_arn: str, prefix: str = "") -> dict:
     """The notification of every new object under a prefix to a queue."""
-    return {
-        "Id": name,
-        "QueueArn": queue_arn,
-        "Events": ["s3:ObjectCreated:*"],
-        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": prefix}]}},
-    }
+    own = {"Id": name, "QueueArn": queue_arn, "Events": ["s3:ObjectCreated:*"]}
+    rules = {"FilterRules": [{"Name": "prefix", "Value": prefix}]}
+    return own | ({"Filter": {"Key": rules}} if prefix else {})
 
 
 def merged(there: dict, own_ids: set[str], wanted: list[dict]) -> dict:

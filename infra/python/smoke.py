@@ -1,4 +1,4 @@
-"""Shows that a stage works: drops one file a route and waits for its rows. Knows the smoke dataset alone."""
+"""Shows that a stage works: drops one file a route and waits for its rows. Knows the smoke datasets alone."""
 
 import argparse
 import datetime
@@ -15,7 +15,8 @@ import stage
 from session import Session
 from waiting import until
 
-ROUTES = ["queue"]
+# Each route with its table.
+ROUTES = {"queue": "tgt.smoke", "copy": "tgt.smoke_copy"}
 WITHIN_SECONDS = 300
 
 
@@ -29,10 +30,10 @@ def drop(variables: dict[str, str], route: str, run_id: str) -> str:
     return f"s3://{variables['LANDING_BUCKET']}/{key}"
 
 
-def rows(run_id: str) -> int:
+def rows(table: str, run_id: str) -> int:
     """How many rows the warehouse has of a run; the id is ours, and hexadecimal."""
     penstock = deploy.target_dir() / "ci" / "penstock"
-    query = f"SELECT COUNT(*) AS n FROM tgt.smoke WHERE run_id = '{run_id}'"
+    query = f"SELECT COUNT(*) AS n FROM {table} WHERE run_id = '{run_id}'"
     done = subprocess.run([str(penstock), "sql", "--json", query], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(done.stderr.strip() or done.stdout.strip())
@@ -55,19 +56,19 @@ def smoke(variables: dict[str, str]) -> None:
     os.environ.update(variables)
     # A warehouse on AWS is not asked five times a second.
     poll_seconds = 0.2 if "AWS_ENDPOINT_URL" in variables else 3.0
-    for route in ROUTES:
+    for route, table in ROUTES.items():
         run_id = secrets.token_hex(8)
         print(f"{route}: {drop(variables, route, run_id)}", flush=True)
 
-        def arrived(run_id=run_id):
-            found = rows(run_id)
-            return found > 0, f"{found} of 1 rows in tgt.smoke"
+        def arrived(table=table, run_id=run_id):
+            found = rows(table, run_id)
+            return found > 0, f"{found} of 1 rows in {table}"
 
         waited = until(route, WITHIN_SECONDS, arrived, poll_seconds)
-        found = rows(run_id)
+        found = rows(table, run_id)
         if found != 1:
-            sys.exit(f"error: {route}: {found} rows in tgt.smoke for one record")
-        print(f"{route}: 1 row in tgt.smoke after {waited:.1f} s")
+            sys.exit(f"error: {route}: {found} rows in {table} for one record")
+        print(f"{route}: 1 row in {table} after {waited:.1f} s")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 //! the names that the templates make of a stage, and nothing of what functions compute.
 
 mod aws;
+mod copy;
 mod function;
 mod route;
 
@@ -9,17 +10,19 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use redshift_local::Server;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 pub use aws::credentials;
+pub use copy::DeployedCopy;
 pub use function::{Invoked, Mapping};
 pub use route::DeployedRoute;
 
 use crate::results::WORKGROUP;
-use crate::{LOADER, MiniStack, REGION, target_dir, warehouse, workspace_root};
+use crate::route::warehouse_of;
+use crate::{COPIER, LOADER, MiniStack, REGION, target_dir, workspace_root};
 
 /// The account of everything local.
 pub const ACCOUNT: &str = "000000000000";
@@ -44,10 +47,12 @@ impl<'c> Deployment<'c> {
     pub async fn plan(cloud: &'c MiniStack) -> anyhow::Result<Self> {
         static STAGES: AtomicU32 = AtomicU32::new(0);
         let stage = format!("t{}", STAGES.fetch_add(1, Ordering::Relaxed));
-        let (database, redshift) = (format!("stage_{stage}"), warehouse().await?);
+        let (database, redshift) = (format!("stage_{stage}"), warehouse_of(cloud).await?);
         redshift.create_database(&database).await.context("database")?;
         let planned = Self { stage, database, cloud, redshift };
-        redshift.map_caller(&planned.access_key(LOADER), &planned.database_user(LOADER));
+        for function in [LOADER, COPIER] {
+            redshift.map_caller(&planned.access_key(function), &planned.database_user(function));
+        }
         Ok(planned)
     }
 
@@ -111,6 +116,14 @@ impl<'c> Deployment<'c> {
         self.name(&format!("{purpose}-{ACCOUNT}-{REGION}"))
     }
 
+    /// Alarms and what each watches.
+    pub fn alarms(&self) -> anyhow::Result<Vec<Value>> {
+        let prefix = self.name("");
+        let mut found = self.cloud.aws(&["cloudwatch", "describe-alarms", "--alarm-name-prefix", &prefix])?;
+        let Value::Array(alarms) = found["MetricAlarms"].take() else { bail!("no alarms: {found}") };
+        Ok(alarms)
+    }
+
     /// The database user that a function is by its role.
     #[must_use]
     pub fn database_user(&self, function: &str) -> String {
@@ -128,7 +141,7 @@ impl<'c> Deployment<'c> {
 
     /// Names of everything of the stage that is in the account, sorted.
     pub fn what_is_there(&self) -> anyhow::Result<Vec<String>> {
-        let kinds: [(&[&str], &str); 9] = [
+        let kinds: [(&[&str], &str); 10] = [
             (&["cloudformation", "describe-stacks"], "Stacks[].StackName"),
             (&["s3api", "list-buckets"], "Buckets[].Name"),
             (&["sqs", "list-queues"], "QueueUrls"),
@@ -137,6 +150,7 @@ impl<'c> Deployment<'c> {
             (&["lambda", "list-event-source-mappings"], "EventSourceMappings[].FunctionArn"),
             (&["logs", "describe-log-groups"], "logGroups[].logGroupName"),
             (&["cloudwatch", "describe-alarms"], "MetricAlarms[].AlarmName"),
+            (&["cloudwatch", "list-dashboards"], "DashboardEntries[].DashboardName"),
             (&["kms", "list-aliases"], "Aliases[].AliasName"),
         ];
         let mut there = Vec::new();

@@ -24,8 +24,13 @@ static WAREHOUSE: OnceCell<Server> = OnceCell::const_new();
 
 /// The local Redshift of this test process; every route has a database of its own in it.
 pub async fn warehouse() -> anyhow::Result<&'static Server> {
+    warehouse_of(MiniStack::shared().await?).await
+}
+
+/// The same, with files from the S3 of this cloud: whoever asks first in a test process decides.
+pub(crate) async fn warehouse_of(cloud: &MiniStack) -> anyhow::Result<&'static Server> {
     let start = || async {
-        let s3_endpoint = Some(MiniStack::shared().await?.endpoint().to_owned());
+        let s3_endpoint = Some(cloud.endpoint().to_owned());
         let config = redshift_local::Config { s3_endpoint, ..redshift_local::Config::default() };
         Server::start(config).await.context("redshift-local")
     };

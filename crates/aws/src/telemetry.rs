@@ -29,8 +29,14 @@ pub fn init(env: &dyn Fn(&str) -> Option<String>) {
         "error" => Level::ERROR,
         _ => Level::INFO,
     };
-    let ours =
-        ["penstock_aws", "penstock_core", "firehose_transform", "s3_to_sqs_fifo", "sqs_fifo_to_redshift"];
+    let ours = [
+        "penstock_aws",
+        "penstock_core",
+        "firehose_transform",
+        "s3_to_redshift_copy",
+        "s3_to_sqs_fifo",
+        "sqs_fifo_to_redshift",
+    ];
     // Not an EnvFilter, which compiles patterns first: a cold start would wait for them.
     let filter = Targets::new().with_default(Level::WARN).with_targets(ours.map(|name| (name, level)));
     let mut json = json_subscriber::JsonLayer::stdout();

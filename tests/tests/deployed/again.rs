@@ -1,7 +1,7 @@
 //! Deploying again: nothing is touched that is as it should be, and what was changed by hand is set back.
 
 use penstock_tests::deployed::Deployment;
-use penstock_tests::{LOADER, MiniStack, READER};
+use penstock_tests::{COPIER, LOADER, MiniStack, READER};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -51,14 +51,16 @@ fn state(deployment: &Deployment<'_>) -> Value {
     let mappings =
         format!("EventSourceMappings[?contains(FunctionArn, '{own}')].[UUID, LastModified, State]");
     let query = |call: &[&str], query: &str| cloud.aws(&[call, &["--query", query]].concat()).unwrap();
-    let landing = deployment.bucket("landing");
-    let notifications = ["s3api", "get-bucket-notification-configuration", "--bucket", &landing];
-    let policies = [READER, LOADER].map(|function| deployment.policy(function).unwrap());
+    let notifications = ["landing", "stage"].map(|purpose| {
+        let bucket = deployment.bucket(purpose);
+        cloud.aws(&["s3api", "get-bucket-notification-configuration", "--bucket", &bucket]).unwrap()
+    });
+    let policies = [READER, LOADER, COPIER].map(|function| deployment.policy(function).unwrap());
     json!({
         "functions": query(&["lambda", "list-functions", "--function-version", "ALL"], &functions),
         "stacks": query(&["cloudformation", "describe-stacks"], &stacks),
         "mappings": query(&["lambda", "list-event-source-mappings"], &mappings),
-        "notifications": cloud.aws(&notifications).unwrap(),
+        "notifications": notifications,
         "policies": policies,
     })
 }

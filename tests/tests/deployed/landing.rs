@@ -52,9 +52,10 @@ async fn an_existing_landing_bucket_keeps_its_objects_and_the_notifications_of_o
     let route = deployment.route_from(&bucket.name).await.unwrap();
     let others = (queue.arn.clone(), "other/".to_owned());
     let own = (route.events.arn.clone(), "queue/".to_owned());
-    let mut both = vec![own, others.clone()];
-    both.sort();
-    assert_eq!(notifications(cloud, &bucket.name), both);
+    let copy = (deployment.copy_route().await.unwrap().events.arn, "copy/".to_owned());
+    let mut all = vec![own, copy, others.clone()];
+    all.sort();
+    assert_eq!(notifications(cloud, &bucket.name), all);
 
     route.drop_file("queue/transactions/a.json", lines([transaction(1, 1)])).await.unwrap();
     bucket.put("other/during.txt", "kept").await.unwrap();

@@ -5,6 +5,7 @@
 
 mod again;
 mod contracts;
+mod copy;
 mod destroy;
 mod landing;
 mod privileges;

@@ -5,34 +5,45 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::Duration;
 
-use penstock_tests::deployed::{DeployedRoute, Deployment, Mapping};
+use penstock_tests::deployed::{DeployedCopy, DeployedRoute, Deployment, Mapping};
 use penstock_tests::samples::{lines, transaction};
-use penstock_tests::{LOADER, MiniStack, READER, SqsBatch, failures};
+use penstock_tests::{COPIER, LOADER, MiniStack, READER, SqsBatch, failures};
 use serde_json::{Value, json};
 
 /// Statements without which a function is refused something: the step that fails, and the action.
-const ENFORCED: [(&str, &str, &str); 6] = [
+const ENFORCED: [(&str, &str, &str); 19] = [
     (READER, "ReadLanding", "FetchError: s3:GetObject"),
     (READER, "SendRows", "SendError: sqs:SendMessageBatch"),
     (READER, "WriteReceipts", "ReceiptError: s3:PutObject"),
     (READER, "WriteQuarantine", "QuarantineError: s3:PutObject"),
     (LOADER, "HandOver", "visibility of messages was not shortened: sqs:ChangeMessageVisibilityBatch"),
     (LOADER, "WriteQuarantine", "QuarantineError: s3:PutObject"),
+    (COPIER, "ReadLanding", "FetchError: HEAD"),
+    (COPIER, "LookAtStage", "FetchError: HEAD"),
+    // What an object was refused is told once more for the load that waited for it.
+    (COPIER, "KeepWork", "LoadNotDone: s3:GetObject"),
+    (COPIER, "KeepWork", "LoadNotDone: s3:PutObject"),
+    (COPIER, "KeepWork", "WorkError: s3:GetObject"),
+    (COPIER, "KeepWork", "WorkError: s3:PutObject"),
+    (COPIER, "FindWork", "LoadNotDone: s3:ListBucket"),
+    (COPIER, "FindWork", "WorkError: s3:ListBucket"),
+    (COPIER, "WriteReceipts", "LoadNotDone: s3:PutObject"),
+    (COPIER, "WriteReceipts", "WorkError: s3:PutObject"),
+    (COPIER, "WriteQuarantine", "LoadNotDone: s3:PutObject"),
+    (COPIER, "WriteQuarantine", "QuarantineError: s3:PutObject"),
+    (COPIER, "HandOver", "visibility of messages was not shortened: sqs:ChangeMessageVisibilityBatch"),
 ];
 
 const NO_KMS: &str = "MiniStack's S3 encrypts nothing, so it asks no key";
+const NO_403: &str = "MiniStack answers 404 for an object that is not there, also to who may not list";
 const POLLER: &str = "MiniStack's poller takes messages itself and not under the function's role";
 const NO_IAM: &str = "redshift-local knows database users and no IAM";
 const LOGS: &str = "MiniStack writes a function's log itself and not under its role";
 
 /// Statements that the local cloud does not enforce, so that only AWS can prove them, and why.
-const NOT_ENFORCED: [(&str, &str, &str); 11] = [
+const NOT_ENFORCED: [(&str, &str, &str); 19] = [
     (READER, "ReceiveEvents", POLLER),
-    (
-        READER,
-        "SeeWhatVanished",
-        "MiniStack answers 404 for an object that is not there, also to who may not list",
-    ),
+    (READER, "SeeWhatVanished", NO_403),
     (READER, "DecryptLanding", NO_KMS),
     (READER, "EncryptQuarantine", NO_KMS),
     (READER, "WriteLogs", LOGS),
@@ -42,13 +53,20 @@ const NOT_ENFORCED: [(&str, &str, &str); 11] = [
     (LOADER, "FollowOwnLoads", NO_IAM),
     (LOADER, "LogIn", NO_IAM),
     (LOADER, "WriteLogs", LOGS),
+    (COPIER, "ReceiveEvents", POLLER),
+    (COPIER, "SeeWhatVanished", NO_403),
+    (COPIER, "DecryptLanding", NO_KMS),
+    (COPIER, "EncryptQuarantine", NO_KMS),
+    (COPIER, "Load", NO_IAM),
+    (COPIER, "FollowOwnLoads", NO_IAM),
+    (COPIER, "LogIn", NO_IAM),
+    (COPIER, "WriteLogs", LOGS),
 ];
 
-/// What has to fail without a statement; `None` for one that this test does not know.
-fn wanted(function: &str, sid: &str) -> Option<Vec<&'static str>> {
-    let is_it = |own: &&(&str, &str, &str)| (own.0, own.1) == (function, sid);
-    let fault = ENFORCED.iter().find(is_it).map(|(.., fault)| vec![*fault]);
-    fault.or_else(|| NOT_ENFORCED.iter().find(is_it).map(|_| Vec::new()))
+/// What has to fail without a statement.
+fn wanted(function: &str, sid: &str) -> Vec<&'static str> {
+    let own = ENFORCED.iter().filter(|own| (own.0, own.1) == (function, sid));
+    own.map(|(.., fault)| *fault).collect()
 }
 
 /// Takes each statement away and lets `work` tell what is refused to the function; its argument is new each time.
@@ -68,6 +86,7 @@ async fn without_each_statement(
     );
     assert_eq!(sids.len(), statements.len(), "two statements of {function} have one name");
     assert_eq!(work("everything").await, Vec::<String>::new());
+    let mut wrong = Vec::new();
     for sid in sids {
         let others: Vec<_> = statements.iter().filter(|own| own["Sid"] != sid).collect();
         let mut less = whole.clone();
@@ -75,16 +94,16 @@ async fn without_each_statement(
         deployment.set_policy(function, &less).unwrap();
         let found = work(&format!("without-{sid}")).await;
         deployment.set_policy(function, &whole).unwrap();
-        let wanted = wanted(function, sid).unwrap();
-        assert_eq!(found, wanted, "{function} without {sid}");
-        if !wanted.is_empty() {
-            assert_eq!(
-                work(&format!("with-{sid}")).await,
-                Vec::<String>::new(),
-                "{function} with {sid} again"
-            );
+        let wanted = wanted(function, sid);
+        if found != wanted {
+            wrong.push(format!("without {sid}: {found:?} and not {wanted:?}"));
+        }
+        let again = if found.is_empty() { Vec::new() } else { work(&format!("with-{sid}")).await };
+        if !again.is_empty() {
+            wrong.push(format!("with {sid} again: {again:?}"));
         }
     }
+    assert!(wrong.is_empty(), "{function}: {wrong:#?}");
     print_not_enforced(function);
 }
 
@@ -217,4 +236,101 @@ async fn goes_by_itself(
     let before = deployment.log_streams(function).unwrap();
     work().await.unwrap();
     assert!(deployment.log_streams(function).unwrap() > before, "{function} wrote no log");
+}
+
+#[tokio::test]
+async fn the_copier_is_refused_what_each_statement_of_its_role_allows() {
+    let deployment = Deployment::plan(MiniStack::enforced().await.unwrap()).await.unwrap();
+    deployment.deploy(&["--set", "LandingKeyArn=arn:aws:kms:us-east-1:000000000000:key/landing"]).unwrap();
+    has_one_policy(&deployment, COPIER);
+    let route = deployment.copy_route().await.unwrap();
+    deployment.set_mapping(COPIER, Mapping::Off).unwrap();
+    without_each_statement(&deployment, COPIER, async |label| {
+        let mut refused = BTreeSet::new();
+        // Read in flight, refused as a whole, and read by COPY; each is new, because nothing is loaded twice.
+        for (bucket, key, body) in [
+            (&route.landing, format!("copy/customers/{label}.csv"), customers()),
+            (&route.landing, format!("copy/customers/{label}-other.csv"), "id\n1\n".to_owned()),
+            (&route.stage, format!("customers/{label}.json"), stamped_customer()),
+        ] {
+            route.drop_file(bucket, &key, body).await.unwrap();
+            refused.extend(take(&deployment, &route).await);
+        }
+        if label.ends_with("HandOver") {
+            route
+                .drop_file(&route.landing, &format!("copy/customers/{label}-late.csv"), customers())
+                .await
+                .unwrap();
+            set_timeout(&deployment, COPIER, "10");
+            refused.extend(take(&deployment, &route).await);
+            set_timeout(&deployment, COPIER, "900");
+        }
+        if refused.is_empty() {
+            goes_by_itself(&deployment, COPIER, async || {
+                deployment.set_mapping(COPIER, Mapping::On)?;
+                let key = format!("copy/customers/{label}-by-itself.csv");
+                route.drop_file(&route.landing, &key, customers()).await?;
+                route.load_all().await?;
+                deployment.set_mapping(COPIER, Mapping::Off)
+            })
+            .await;
+        }
+        refused.into_iter().collect()
+    })
+    .await;
+    route.check_ledger("customers").await.unwrap();
+}
+
+/// The function takes what is in its queue; what its role was refused. The messages are gone then, whatever came of it.
+async fn take(deployment: &Deployment<'_>, route: &DeployedCopy<'_>) -> Vec<String> {
+    let batch = route.events.receive(10).await.unwrap();
+    let mut event = batch.event.clone();
+    for record in event["Records"].as_array_mut().unwrap() {
+        let mut body: Value = serde_json::from_str(record["body"].as_str().unwrap()).unwrap();
+        // Without them the function has to ask S3 for what lies in the stage bucket, too.
+        let object = body["Records"][0]["s3"]["object"].as_object_mut().unwrap();
+        object.retain(|name, _| name == "key");
+        record["body"] = json!(body.to_string());
+    }
+    let invoked = deployment.invoke(COPIER, &event).await.unwrap();
+    route.events.settle(batch, &Value::Null).await.unwrap();
+    let refused = invoked.refusals();
+    match (refused.is_empty(), failures(&invoked.answer).is_empty()) {
+        // HEAD is answered without a text.
+        (true, false) => {
+            let kinds = invoked.logs.iter().filter_map(|line| line["kind"].as_str());
+            // Who has no time left is refused nothing.
+            let kinds = kinds.filter(|kind| *kind != "OutOfTime");
+            let mut kinds: Vec<_> = kinds.map(|kind| format!("{kind}: HEAD")).collect();
+            kinds.dedup();
+            kinds
+        }
+        (false, true) => panic!("refused, and nothing given back: {invoked:?}"),
+        _ => refused,
+    }
+}
+
+/// A good customer and a bad one.
+fn customers() -> String {
+    "customer_id,name,email,country,birthday,balance,updated_at\n\
+     c-1,Ann,,DE,,1.50,2026-01-01T00:00:00Z\nc-2,,,DE,,1.50,2026-01-01T00:00:00Z\n"
+        .to_owned()
+}
+
+/// A customer as our transform writes it.
+fn stamped_customer() -> String {
+    let stamped = json!({
+        "customer_id": "c-3", "name": "Cy", "email": null, "country": "DE", "birthday": null, "balance": "1.00",
+        "updated_at": "2026-01-01 00:00:00.000000+00", "_record_id": "3".repeat(32), "_row_hash": "3".repeat(32),
+        "_order": "3", "_deleted": "false", "_source": "arn:aws:kinesis:us-east-1:1:stream/s",
+        "_dataset": "customers", "_contract_version": "1.0.0",
+    });
+    format!("{stamped}\n")
+}
+
+/// Gives a function less or more time.
+fn set_timeout(deployment: &Deployment<'_>, function: &str, seconds: &str) {
+    let name = deployment.name(function);
+    let update = ["lambda", "update-function-configuration", "--function-name", &name, "--timeout", seconds];
+    deployment.cloud.aws(&update).unwrap();
 }

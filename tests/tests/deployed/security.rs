@@ -1,7 +1,7 @@
 //! What the templates promise of buckets, keys and queues, as far as it can be seen from outside.
 
-use penstock_tests::Bucket;
-use penstock_tests::deployed::{ACCOUNT, credentials};
+use penstock_tests::deployed::{ACCOUNT, Deployment, credentials};
+use penstock_tests::{Bucket, COPIER, LOADER, MiniStack, READER};
 use serde_json::{Value, json};
 
 use crate::route::routed;
@@ -53,6 +53,21 @@ async fn every_bucket_of_the_deployed_template_is_encrypted_and_the_quarantine_w
     assert_eq!(algorithm["SSEAlgorithm"], "AES256", "MiniStack has learnt it: ask it for every bucket here");
 }
 
+/// MiniStack's CloudFormation makes no lifecycles either.
+#[tokio::test]
+async fn of_the_work_bucket_only_rows_and_plans_expire() {
+    let deployment = routed().await;
+    let stack = deployment.name("foundation");
+    let deployed = deployment.cloud.aws(&["cloudformation", "get-template", "--stack-name", &stack]).unwrap();
+    let template = deployed["TemplateBody"].as_str().unwrap();
+    let bucket = template.split("\n\n").find(|part| part.contains("\n  WorkBucket:\n")).unwrap();
+    let rules = bucket.split("\n          - Id: ").filter(|rule| rule.contains("ExpirationInDays: "));
+    let prefix = |rule: &str| {
+        rule.lines().find_map(|line| line.trim().strip_prefix("Prefix: ")).unwrap_or("").to_owned()
+    };
+    assert_eq!(rules.map(prefix).collect::<Vec<_>>(), ["objects/", "loads/"]);
+}
+
 #[tokio::test]
 async fn rejects_are_read_by_the_quarantine_readers_role_alone() {
     let deployment = routed().await;
@@ -90,25 +105,72 @@ async fn refusal(bucket: &Bucket, key: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn only_the_landing_bucket_of_this_account_may_send_events() {
+async fn only_the_buckets_of_a_route_and_of_this_account_may_send_its_events() {
     let deployment = routed().await;
-    let attributes = deployment.queue_attributes("s3-to-sqs-fifo").unwrap();
-    let policy: Value = serde_json::from_str(attributes["Policy"].as_str().unwrap()).unwrap();
-    let landing = format!("arn:aws:s3:::{}", deployment.bucket("landing"));
-    assert_eq!(
-        policy["Statement"],
-        json!([{
-            "Sid": "LandingBucketSends",
-            "Effect": "Allow",
-            "Principal": {"Service": "s3.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": attributes["QueueArn"],
-            "Condition": {
-                "ArnEquals": {"aws:SourceArn": landing},
-                "StringEquals": {"aws:SourceAccount": ACCOUNT},
-            },
-        }])
-    );
+    let [landing, stage] = ["landing", "stage"].map(|own| format!("arn:aws:s3:::{}", deployment.bucket(own)));
+    for (queue, sid, senders) in [
+        (READER, "LandingBucketSends", json!(landing)),
+        (COPIER, "LandingAndStageBucketsSend", json!([landing, stage])),
+    ] {
+        let attributes = deployment.queue_attributes(queue).unwrap();
+        let policy: Value = serde_json::from_str(attributes["Policy"].as_str().unwrap()).unwrap();
+        assert_eq!(
+            policy["Statement"],
+            json!([{
+                "Sid": sid,
+                "Effect": "Allow",
+                "Principal": {"Service": "s3.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": attributes["QueueArn"],
+                "Condition": {
+                    "ArnEquals": {"aws:SourceArn": senders},
+                    "StringEquals": {"aws:SourceAccount": ACCOUNT},
+                },
+            }])
+        );
+    }
+}
+
+/// redshift-local reads as the cloud's administrator, so somebody else takes the role's own policy to S3 here.
+#[tokio::test]
+async fn copys_role_reads_parts_loads_and_the_stage_bucket_and_nothing_else() {
+    let deployment = Deployment::start(MiniStack::enforced().await.unwrap()).await.unwrap();
+    let (cloud, user, role) = (deployment.cloud, deployment.name("like-copy"), deployment.name("copy"));
+    let own = ["iam", "get-role-policy", "--role-name", &role, "--policy-name", "copy"];
+    let policy = cloud.aws(&own).unwrap()["PolicyDocument"].to_string();
+    cloud.aws(&["iam", "create-user", "--user-name", &user]).unwrap();
+    let put = ["iam", "put-user-policy", "--user-name", &user, "--policy-name", "copy"];
+    cloud.aws(&[&put[..], &["--policy-document", &policy]].concat()).unwrap();
+    let key = cloud.aws(&["iam", "create-access-key", "--user-name", &user]).unwrap();
+    let user = credentials(&key["AccessKey"]).unwrap();
+    let s3 = cloud.s3().await;
+    let mut may = Vec::new();
+    for (purpose, folder) in [
+        ("work", "objects/"),
+        ("work", "loads/"),
+        ("work", "receipts/"),
+        ("work", "claims/"),
+        // Where no object is taken for one of a route.
+        ("stage", "_failed/"),
+        ("landing", "elsewhere/"),
+        ("quarantine", "smoke/"),
+        ("curated", "smoke/"),
+        ("lake", "smoke/"),
+    ] {
+        let bucket = Bucket { client: s3.clone(), name: deployment.bucket(purpose) };
+        let object = format!("{folder}of-copys-role");
+        bucket.put(&object, "{}").await.unwrap();
+        let seen = bucket.seen_by(user.clone());
+        let reads = refusal(&seen, &object).await;
+        let lists = seen.client.list_objects_v2().bucket(&seen.name).prefix(folder).send().await.is_ok();
+        assert!(reads.as_deref().is_none_or(|code| code == "AccessDenied"), "{reads:?}");
+        assert_eq!(reads.is_none(), lists, "{purpose}/{folder} is read and listed, or neither");
+        if lists {
+            may.push(format!("{purpose}/{folder}"));
+        }
+        assert!(seen.put(&object, "{}").await.is_err(), "{purpose}/{folder} is written");
+    }
+    assert_eq!(may, ["work/objects/", "work/loads/", "stage/_failed/"]);
 }
 
 #[tokio::test]
@@ -128,7 +190,7 @@ async fn the_quarantines_key_is_managed_by_the_account_and_decrypts_for_its_read
         own.map(|own| own["Condition"]["ArnEquals"]["aws:PrincipalArn"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(of_action("kms:Decrypt"), [json!(deployment.role("quarantine-reader"))]);
-    let writers = ["s3-to-sqs-fifo", "sqs-fifo-to-redshift"].map(|function| deployment.role(function));
+    let writers = [READER, LOADER, COPIER].map(|function| deployment.role(function));
     assert_eq!(of_action("kms:GenerateDataKey"), [json!(writers)]);
     let account = json!({"AWS": format!("arn:aws:iam::{ACCOUNT}:root")});
     assert!(statements.iter().all(|own| own["Principal"] == account), "{statements:?}");
