@@ -208,7 +208,7 @@ def migrate(penstock: Path, foundation: stacks.Stack, args: argparse.Namespace, 
         for function in DATABASE_USERS:
             command += ["--role", function.deployed_name(args.stage)]
     last = run_penstock(command, variables).strip().splitlines()[-1]
-    return last, " 0 created, " not in last
+    return last, " 0 created, 0 altered, " not in last
 
 
 def check_contracts(penstock: Path, contracts: Path) -> None:

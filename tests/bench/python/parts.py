@@ -4,6 +4,7 @@ import gzip
 import json
 import sys
 import time
+from pathlib import Path
 
 import transaction
 
@@ -12,7 +13,7 @@ SOURCE = "s3://bench-landing/queue/transactions/a"
 
 def main(path, form, out):
     started, rows = time.process_time(), 0
-    with open(path, encoding="utf-8", newline="") as file, gzip.open(out, "wb", compresslevel=1) as packed:
+    with Path(path).open(encoding="utf-8", newline="") as file, gzip.open(out, "wb", compresslevel=1) as packed:
         for position, fields in enumerate(records(file, form)):
             try:
                 columns = transaction.columns(fields)
