@@ -39,6 +39,8 @@ use store::Store;
 
 /// Seconds after which a load that was still running is looked at again.
 const RUNNING_AGAIN_S: i32 = 20;
+/// Seconds after which messages of a fault that may pass come again.
+const FAULT_AGAIN_S: i32 = 60;
 /// ChangeMessageVisibilityBatch: at most 10 entries.
 const MAX_ENTRIES: usize = 10;
 /// Where Firehose puts what it could not deliver.
@@ -243,15 +245,22 @@ impl App {
         settled.failed
     }
 
-    /// Messages of a running load come again soon; the others when the queue says. A load is waited for by no function.
+    /// Messages of a running load come again soon, those of a fault that may pass after a pause: their visibility would
+    /// else last six times the function's timeout. A load is waited for by no function.
     async fn hand_over(&self, batch: &SqsEvent, failures: &Failures) {
-        let soon = failures.iter().filter(|(_, error)| matches!(error, Error::Running(_) | Error::OutOfTime));
-        let messages: Vec<&SqsMessage> = soon.filter_map(|(number, _)| batch.records.get(*number)).collect();
+        for seconds in [RUNNING_AGAIN_S, FAULT_AGAIN_S] {
+            let own = failures.iter().filter(|(_, error)| again_s(error) == Some(seconds));
+            let messages: Vec<_> = own.filter_map(|(number, _)| batch.records.get(*number)).collect();
+            self.hand_over_in(seconds, &messages).await;
+        }
+    }
+
+    async fn hand_over_in(&self, seconds: i32, messages: &[&SqsMessage]) {
         for piece in messages.chunks(MAX_ENTRIES) {
             let entry = |(i, message): (usize, &&SqsMessage)| {
                 let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(i.to_string());
                 let handle = message.receipt_handle.as_ref()?;
-                entry.receipt_handle(handle).visibility_timeout(RUNNING_AGAIN_S).build().ok()
+                entry.receipt_handle(handle).visibility_timeout(seconds).build().ok()
             };
             let entries: Vec<_> = piece.iter().enumerate().filter_map(entry).collect();
             if entries.is_empty() {
@@ -263,6 +272,14 @@ impl App {
                 tracing::warn!(error, service = SERVICE, "visibility of messages was not shortened");
             }
         }
+    }
+}
+
+/// Seconds after which a message comes again; `None` where only a person can help.
+fn again_s(error: &Error) -> Option<i32> {
+    match error {
+        Error::Running(_) | Error::OutOfTime => Some(RUNNING_AGAIN_S),
+        error => error.is_retryable().then_some(FAULT_AGAIN_S),
     }
 }
 
