@@ -122,6 +122,10 @@ impl Sink for Teller<'_> {
         self.breaks += 1;
     }
 
+    fn nul(&mut self) {
+        self.fields.may_hold_nul = true;
+    }
+
     fn behind_quote(&mut self) {
         self.fault = self.fault.or(Some(Fault::BehindQuote));
     }

@@ -128,6 +128,7 @@ impl Sink for Names<'_> {
 
     // The reader has refused such a header already.
     fn line_break(&mut self) {}
+    fn nul(&mut self) {}
     fn behind_quote(&mut self) {}
     fn unclosed(&mut self) {}
 }

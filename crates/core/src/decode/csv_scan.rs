@@ -40,6 +40,8 @@ pub(super) trait Sink {
     fn doubled(&mut self, at: usize);
     /// A line break in a quoted field.
     fn line_break(&mut self);
+    /// A NUL, wherever it stands.
+    fn nul(&mut self);
     /// The field told last has text behind its closing quote.
     fn behind_quote(&mut self);
     /// A quoted field ends with its line.
@@ -54,6 +56,7 @@ impl Sink for Nowhere {
     fn quoted(&mut self, _: usize, _: usize) {}
     fn doubled(&mut self, _: usize) {}
     fn line_break(&mut self) {}
+    fn nul(&mut self) {}
     fn behind_quote(&mut self) {}
     fn unclosed(&mut self) {}
 }
@@ -134,10 +137,21 @@ impl<S: Sink> Scan<'_, '_, S> {
         if byte == self.dialect.delimiter {
             self.sink.unquoted(self.field, at);
             self.begin_field(at + 1);
-        } else if at == self.field && self.mode == Mode::FieldStart {
-            (self.mode, self.field) = (Mode::Quoted, at + 1);
+        } else if Some(byte) == self.dialect.quote {
+            if at == self.field && self.mode == Mode::FieldStart {
+                (self.mode, self.field) = (Mode::Quoted, at + 1);
+            }
+        } else {
+            self.control(byte);
         }
         false
+    }
+
+    #[cold]
+    fn control(&mut self, byte: u8) {
+        if byte == 0 {
+            self.sink.nul();
+        }
     }
 
     fn quoted(&mut self, at: usize, byte: u8) -> bool {
@@ -150,6 +164,8 @@ impl<S: Sink> Scan<'_, '_, S> {
                 return true;
             }
             self.sink.line_break();
+        } else {
+            self.control(byte);
         }
         false
     }
@@ -164,6 +180,7 @@ impl<S: Sink> Scan<'_, '_, S> {
         }
         if byte != b'\n' && byte != self.dialect.delimiter {
             // A quote in text that should not be there.
+            self.control(byte);
             return false;
         }
         self.sink.quoted(self.field, self.quote);
@@ -199,7 +216,8 @@ fn without_cr(bytes: &[u8], start: usize, end: usize) -> usize {
     }
 }
 
-/// The bytes that are looked for, sixteen times each.
+/// The bytes that are looked for, sixteen times each: the line break with all controls before it, for the sake of NUL,
+/// the delimiter and the quote.
 #[derive(Clone, Copy)]
 struct Marks([u8x16; 3]);
 
@@ -212,11 +230,11 @@ impl Marks {
     /// A bit for every byte of the block that is one of them; the first byte lowest.
     #[inline(always)]
     fn hits(self, block: &[u8; BLOCK]) -> u64 {
-        let [breaks, delimiters, quotes] = self.0;
+        let [controls, delimiters, quotes] = self.0;
         let (lanes, _) = block.as_chunks::<LANES>();
         lanes.iter().rev().fold(0, |hits, lanes| {
             let own = u8x16::new(*lanes);
-            let found = own.simd_eq(breaks) | own.simd_eq(delimiters) | own.simd_eq(quotes);
+            let found = own.min(controls).simd_eq(own) | own.simd_eq(delimiters) | own.simd_eq(quotes);
             hits << LANES | u64::from(found.to_bitmask())
         })
     }

@@ -1,6 +1,7 @@
 //! Tests of the CSV reader: which bytes make which records and fields, whatever the pieces they come in.
 
 use super::*;
+use crate::contract::CsvHeader;
 use crate::row::fields::Scalar;
 use proptest::prelude::*;
 
@@ -46,7 +47,7 @@ fn read_in(
     let mut reader = CsvReader::new(options, columns.clone(), limits);
     let (mut seen, mut fields) = (Vec::new(), Fields::default());
     let mut take = |reader: &mut CsvReader| -> Result<(), Broken> {
-        while let Some(record) = reader.next_record(&mut fields)? {
+        while let Some(record) = reader.records().next(&mut fields)? {
             let frame = &record.frame;
             let told = match record.violation() {
                 Some(violation) => Err(format!("{}: {}", violation.rule.as_str(), violation.reason)),
@@ -321,7 +322,7 @@ fn a_stray_quote_that_another_one_closes_far_away_costs_its_own_line_only() {
     reader.push(text.as_bytes());
     reader.finish();
     let (mut fields, mut good, mut bad) = (Fields::default(), 0, Vec::new());
-    while let Some(framed) = reader.next_record(&mut fields).unwrap() {
+    while let Some(framed) = reader.records().next(&mut fields).unwrap() {
         match framed.frame.fault {
             None => good += 1,
             Some(_) => bad.push((framed.frame.line, framed.frame.bytes.to_vec())),
@@ -337,13 +338,13 @@ fn the_last_record_of_an_object_that_breaks_off_is_none() {
     reader.push(b"a,b\n1,12345.00\n2,1234");
     reader.break_off();
     let mut fields = Fields::default();
-    assert_eq!(reader.next_record(&mut fields).unwrap().unwrap().frame.fault, None);
-    let cut = reader.next_record(&mut fields).unwrap().unwrap();
+    assert_eq!(reader.records().next(&mut fields).unwrap().unwrap().frame.fault, None);
+    let cut = reader.records().next(&mut fields).unwrap().unwrap();
     assert_eq!(
         (cut.frame.fault.map(|(rule, _)| rule), cut.frame.bytes),
         (Some(Rule::Truncated), &b"2,1234"[..])
     );
-    assert!(reader.next_record(&mut fields).unwrap().is_none());
+    assert!(reader.records().next(&mut fields).unwrap().is_none());
 }
 
 #[test]
@@ -351,6 +352,6 @@ fn lines_that_end_with_cr_alone_are_told() {
     let mut reader = CsvReader::new(&options(), columns(&["a", "b"]), Limits::default());
     reader.push(b"a,b\r1,2\r3,4\r");
     reader.finish();
-    let broken = reader.next_record(&mut Fields::default()).unwrap_err();
+    let broken = reader.records().next(&mut Fields::default()).unwrap_err();
     assert_eq!((broken.rule, broken.reason.contains("CR alone")), (Rule::HeaderMismatch, true));
 }

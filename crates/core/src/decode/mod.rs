@@ -11,6 +11,7 @@ mod brackets;
 mod compress;
 pub(crate) mod csv;
 mod csv_fields;
+mod csv_framer;
 mod csv_header;
 mod csv_scan;
 pub(crate) mod detect;

@@ -13,7 +13,7 @@ use crate::decode::detect;
 use crate::decode::parquet::ParquetReader;
 use crate::decode::{Broken, JsonFramer, Limits};
 use crate::reject::{Reject, Rule, Violation};
-use crate::row::{Accepted, Checker, Origin, Place};
+use crate::row::{Accepted, Checker, Origin, Place, RecordText};
 
 /// Most rows that a format with blocks gives at once.
 #[cfg(any(feature = "avro", feature = "parquet"))]
@@ -174,7 +174,9 @@ fn json(framer: &mut JsonFramer, records: &mut Records, batch: &mut Batch) -> Re
         let text = frame.accepted.then(|| from_utf8(frame.bytes));
         let checked = match (frame.fault, text) {
             (Some((rule, reason)), _) => Err(vec![Violation::record(rule, reason)]),
-            (None, Some(Ok(text))) => checker.check_fields(session, text, &place, batch.rows.unstamped()),
+            (None, Some(Ok(text))) => {
+                checker.check_fields(session, text.into(), &place, batch.rows.unstamped())
+            }
             (None, _) => checker.check_unstamped(session, frame.bytes, &place, batch.rows.unstamped()),
         };
         batch.tell(checked, frame.position, Some(frame.line), frame.bytes);
@@ -184,11 +186,19 @@ fn json(framer: &mut JsonFramer, records: &mut Records, batch: &mut Batch) -> Re
 
 fn csv(reader: &mut CsvReader, records: &mut Records, batch: &mut Batch) -> Result<(), Broken> {
     let Records { checker, session, origin } = records;
-    while let Some(framed) = reader.next_record(&mut session.fields)? {
-        let frame = &framed.frame;
+    let mut framed = reader.records();
+    let lines = framed.lines();
+    let mut kept = None;
+    while let Some(record) = framed.next(&mut session.fields)? {
+        let frame = &record.frame;
         let place = Place::Object { origin, position: frame.position };
-        let text = from_utf8(frame.bytes);
-        let checked = match (framed.violation(), text) {
+        // Looked at and kept all at once, as soon as there is a record: a long one may be long in coming.
+        let kept = *kept.get_or_insert_with(|| lines.text().map(|text| batch.rows.unstamped().keep(text)));
+        let text = match kept.and_then(|kept| kept.part(frame.position - lines.start, frame.bytes.len())) {
+            Some(text) => Ok(text),
+            None => from_utf8(frame.bytes).map(RecordText::from),
+        };
+        let checked = match (record.violation(), text) {
             (Some(violation), _) => Err(vec![violation]),
             (None, Err(error)) => {
                 let reason = format!("byte {} is not UTF-8", error.valid_up_to());

@@ -10,6 +10,7 @@ pub(crate) mod fields;
 mod findings;
 mod hand_over;
 mod identity;
+mod instant;
 pub(crate) mod number;
 mod place;
 mod plan;
@@ -42,6 +43,7 @@ use identity::Identity;
 pub use place::{MAX_SEQUENCE_DIGITS, Origin, Place, Sequence, StreamPlace};
 use plan::Plan;
 use rows::Draft;
+pub(crate) use rows::RecordText;
 pub use rows::{CheckedRow, CheckedRows, Row, Rows, Stamp};
 use rules::CompiledRules;
 use scan::Names;
@@ -118,7 +120,7 @@ impl Checker {
         rows: &mut Rows,
     ) -> Result<Accepted, Vec<Violation>> {
         let text = session.read(&self.source, record).map_err(|violation| vec![violation])?;
-        self.check_fields(session, text, place, rows)
+        self.check_fields(session, text.into(), place, rows)
     }
 
     /// Gives the row of an index its stamps.
@@ -141,14 +143,14 @@ impl Checker {
     pub(crate) fn check_fields(
         &self,
         session: &mut Session,
-        record: &str,
+        record: RecordText<'_>,
         place: &Place<'_>,
         rows: &mut Rows,
     ) -> Result<Accepted, Vec<Violation>> {
         let columns = &self.contract.columns;
         let mut found = Findings::default();
         if self.contract.table_options.extra_columns == ExtraColumns::Reject {
-            found.broken.extend(session.fields.extra_names(record).map(|name| {
+            found.broken.extend(session.fields.extra_names(record.as_str()).map(|name| {
                 Violation::column(Rule::ExtraColumn, &shortened(name), "is not in the contract")
             }));
         }
@@ -174,8 +176,14 @@ impl Checker {
     }
 
     /// The columns that the source has. The record's text is kept as it is: most values are cut from it.
-    fn read_columns(&self, session: &Session, record: &str, draft: &mut Draft<'_>, found: &mut Findings) {
-        let kept = draft.record(record);
+    fn read_columns(
+        &self,
+        session: &Session,
+        record: RecordText<'_>,
+        draft: &mut Draft<'_>,
+        found: &mut Findings,
+    ) {
+        let (kept, record) = (draft.record(record), record.as_str());
         // Of a record that may hold NUL nothing is cut.
         let bytes = if session.fields.may_hold_nul { &[] } else { record.as_bytes() };
         for plan in &self.plans {
@@ -189,10 +197,20 @@ impl Checker {
                     }
                 }
                 None if plan.may_be_null && matches!(value, Value::Missing | Value::Null) => {}
-                None => {
-                    let Some(column) = self.contract.columns.get(i) else { continue };
-                    self.fill(column, i, &session.fields.scalar(i, record), draft, found);
-                }
+                None => match plan.write(value, record, draft) {
+                    Some(cell) => {
+                        draft.set(i, cell);
+                        if plan.has_rules
+                            && let Some(text) = draft.get(i)
+                        {
+                            self.hold_to_rules(i, text, found);
+                        }
+                    }
+                    None => {
+                        let Some(column) = self.contract.columns.get(i) else { continue };
+                        self.fill(column, i, &session.fields.scalar(i, record), draft, found);
+                    }
+                },
             }
         }
     }

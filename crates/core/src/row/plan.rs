@@ -2,6 +2,8 @@
 //! other goes the way of `canon`. A property holds the two to the same texts. Says nothing of rules beyond the type.
 
 use super::fields::Value;
+use super::instant;
+use super::rows::{Cell, Draft};
 use crate::contract::{Column, PhysicalType};
 
 /// Digits that every number of the type may have.
@@ -33,6 +35,8 @@ enum Kind {
         whole: usize,
         scale: usize,
     },
+    /// Instants in their usual spellings, which are written anew.
+    Instant,
     None,
 }
 
@@ -47,6 +51,7 @@ impl Plan {
             PhysicalType::Numeric { precision, scale } => {
                 Kind::Numeric { whole: usize::from(precision - scale), scale: usize::from(scale) }
             }
+            PhysicalType::TimestampTz if column.rules.time_format.is_none() => Kind::Instant,
             _ => Kind::None,
         };
         let rules = &column.rules;
@@ -75,9 +80,18 @@ impl Plan {
             }
             Kind::Integer(digits) => is_integer(text, digits),
             Kind::Numeric { whole, scale } => is_numeric(text, whole, scale),
-            Kind::Text(_) | Kind::None => false,
+            Kind::Text(_) | Kind::Instant | Kind::None => false,
         };
         fits.then_some(span)
+    }
+
+    /// Writes the canonical text of a value that is not cut, where that needs no more than its text.
+    #[inline]
+    pub fn write(&self, value: Value, record: &str, draft: &mut Draft<'_>) -> Option<Cell> {
+        let (Kind::Instant, Value::Text(span)) = (self.kind, value) else { return None };
+        let (start, end) = span.in_record()?;
+        let text = record.get(start as usize..end as usize)?;
+        draft.write(|out| if instant::push(text, out) { Ok(()) } else { Err(()) }).ok().map(|(cell, ())| cell)
     }
 }
 

@@ -136,6 +136,13 @@ impl Rows {
         *head = Head { record_id, row_hash, order, ..*head };
     }
 
+    /// Keeps a text of many records before they are checked: one copy instead of many.
+    pub(crate) fn keep<'t>(&mut self, text: &'t str) -> RecordText<'t> {
+        let start = self.text.len() as u32;
+        self.text.push_str(text);
+        RecordText { text, kept: Some(Kept { start }) }
+    }
+
     fn text(&self, cell: Cell) -> Option<&str> {
         self.text.get(cell.start as usize..cell.end as usize)
     }
@@ -293,9 +300,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Keeps the record's text, of which cells may be cut.
-    pub fn record(&mut self, text: &str) -> Record {
-        Record { start: self.text(text).start }
+    /// Keeps the record's text, of which cells may be cut, unless it is kept already.
+    pub fn record(&mut self, record: RecordText<'_>) -> Kept {
+        record.kept.unwrap_or_else(|| Kept { start: self.text(record.text).start })
     }
 
     /// The row so far.
@@ -321,13 +328,41 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// A record's text in the arena.
+/// The text of a record that is to be checked.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Record {
+pub(crate) struct RecordText<'t> {
+    text: &'t str,
+    kept: Option<Kept>,
+}
+
+impl<'t> From<&'t str> for RecordText<'t> {
+    fn from(text: &'t str) -> Self {
+        Self { text, kept: None }
+    }
+}
+
+impl<'t> RecordText<'t> {
+    /// The text.
+    pub fn as_str(self) -> &'t str {
+        self.text
+    }
+
+    /// A record of a text that holds many.
+    #[inline]
+    pub fn part(self, start: u64, len: usize) -> Option<Self> {
+        let at = usize::try_from(start).ok()?;
+        let text = self.text.get(at..at + len)?;
+        Some(Self { text, kept: self.kept.map(|own| Kept { start: own.start + at as u32 }) })
+    }
+}
+
+/// Where a text begins in the arena.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept {
     start: u32,
 }
 
-impl Record {
+impl Kept {
     /// A stretch of it.
     pub fn cell(self, (start, end): (u32, u32)) -> Cell {
         Cell { start: self.start + start, end: self.start + end }

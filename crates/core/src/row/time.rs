@@ -1,6 +1,8 @@
 //! Dates and times: ISO 8601 texts in, one canonical text out. No clock, no time zone names: only offsets.
 //! Runs once a value, so texts are taken apart by their fixed layout and written as one piece.
 
+use super::instant;
+
 /// Why a text is no date or time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeFault {
@@ -13,9 +15,6 @@ pub enum TimeFault {
 pub(super) type Parsed<T> = Result<T, TimeFault>;
 
 const DAY_SECONDS: i64 = 86_400;
-const MICRO_DIGITS: usize = 6;
-/// Every hour with two digits.
-const HOURS: &str = "000102030405060708091011121314151617181920212223";
 /// What a number of one to nine digits after the point is multiplied with to be nanoseconds.
 const NANOS_OF: [u32; 9] = [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 
@@ -132,14 +131,6 @@ impl Clock {
     /// Of a second of the day.
     fn of_seconds(seconds: u32, micros: u32) -> Self {
         Self { hour: seconds / 3600, minute: seconds / 60 % 60, second: seconds % 60, micros }
-    }
-
-    /// The time so many seconds before, if it is of the same day and only its hour differs.
-    fn earlier(self, seconds: i64) -> Option<Self> {
-        const HOUR: i64 = 3600;
-        let hour = i64::from(self.hour) - seconds / HOUR;
-        let is_plain = seconds % HOUR == 0 && (0..24).contains(&hour);
-        is_plain.then_some(Self { hour: hour as u32, ..self })
     }
 
     /// A time of day at the front of a text, and what comes after it.
@@ -289,33 +280,14 @@ pub fn canonical_timestamptz(text: &str, out: &mut String) -> Parsed<()> {
 
 /// The same; without an offset the text is so many seconds east of UTC.
 pub(super) fn timestamptz_at(text: &str, default_offset: i64, out: &mut String) -> Parsed<()> {
-    let (date, clock, rest) = date_and_clock(text.as_bytes())?;
-    let offset = if rest.is_empty() { default_offset } else { offset(rest)? };
-    match clock.earlier(offset) {
-        Some(earlier) if push_spelled(text, rest.len(), earlier, out).is_some() => Ok(()),
-        _ => push_timestamptz(date, clock, offset, out),
-    }
+    if instant::push(text, out) { Ok(()) } else { spelled_timestamptz(text, default_offset, out) }
 }
 
-/// Appends the canonical text of a time that was read already from its own spelling: what is the same in both is copied,
-/// and the hour is that of `clock`. `behind` bytes follow the time. `None`, with nothing written, where the digits
-/// after the point are more than the canonical text has.
-fn push_spelled(text: &str, behind: usize, clock: Clock, out: &mut String) -> Option<()> {
-    const ZEROS: &str = "000000+00";
-    // `YYYY-MM-DDTHH:MM:SS`, then a point and digits or nothing.
-    let (day, minute_and_second) = (text.get(..10)?, text.get(13..19)?);
-    let fraction = text.get(19..text.len().checked_sub(behind)?)?;
-    let digits = fraction.get(1..).unwrap_or_default();
-    let zeros = ZEROS.get(digits.len()..).filter(|_| digits.len() <= MICRO_DIGITS)?;
-    let hour = clock.hour as usize * 2;
-    out.push_str(day);
-    out.push(' ');
-    out.push_str(HOURS.get(hour..hour + 2)?);
-    out.push_str(minute_and_second);
-    out.push('.');
-    out.push_str(digits);
-    out.push_str(zeros);
-    Some(())
+/// The same for every spelling.
+pub(super) fn spelled_timestamptz(text: &str, default_offset: i64, out: &mut String) -> Parsed<()> {
+    let (date, clock, rest) = date_and_clock(text.as_bytes())?;
+    let offset = if rest.is_empty() { default_offset } else { offset(rest)? };
+    push_timestamptz(date, clock, offset, out)
 }
 
 /// Appends the canonical date of a number of days since 1970-01-01 (Avro and Parquet write dates so).
