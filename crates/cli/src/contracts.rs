@@ -95,7 +95,8 @@ impl ContractFile {
     }
 
     fn look_into(&mut self, contract: Arc<Contract>, text: &str) {
-        if let Err(error) = Checker::compile(Arc::clone(&contract)) {
+        let compiled = Checker::compile(Arc::clone(&contract));
+        if let Err(error) = compiled.and_then(|checker| checker.check_expressions()) {
             self.errors.push(with_column(&error, text));
         }
         let found = lint::look(&contract);

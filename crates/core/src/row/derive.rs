@@ -1,17 +1,17 @@
 //! Derived columns: CEL over the source columns of a record. Exact: numeric columns are bound as their canonical
 //! decimal texts, never as floats, and the functions registered here work on texts.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
-use cel::objects::{Key, Map, Value};
-use cel::{Context, Env, ExecutionError, Program};
+use cel::objects::Value;
+use cel::parser::PrattParser;
+use cel::{Context, Program};
 
-use super::cel_functions::{OWN, is_known, register};
+use super::cel_functions::is_known;
+use super::cel_values::{Derived, bind, buffered, describe, interpreter, scalar};
 use super::fields::Scalar;
 use super::findings::Findings;
-use super::place::push_padded;
 use super::quick::{Kind, Quick, Val};
 use super::reckoning;
 use super::rows::Draft;
@@ -32,7 +32,9 @@ pub(super) struct Derivations {
 
 /// One expression, and the same for the quick way where it can go that.
 struct Expression {
-    program: Program,
+    source: String,
+    /// For the interpreter, whose parser costs a cold start a millisecond: most expressions never need it.
+    program: OnceLock<Result<Program, String>>,
     quick: Option<Quick>,
     /// It reckons with decimals, which the interpreter must not do.
     is_exact: bool,
@@ -40,6 +42,17 @@ struct Expression {
 
 /// Why an exact expression has no value: what the quick way leaves alone is a NULL or a value of another kind.
 const NOT_EXACT: &str = "cannot be evaluated: a value is NULL or of another kind than the expression needs";
+
+impl Expression {
+    fn program(&self) -> Result<&Program, String> {
+        let compile = || Program::compile(&self.source).map_err(|error| format!("not CEL: {error}"));
+        self.program.get_or_init(compile).as_ref().map_err(Clone::clone)
+    }
+
+    fn interpret(&self, scope: &Context<'_, '_>) -> Result<Value, String> {
+        self.program()?.execute(scope).map_err(|error| describe(&error))
+    }
+}
 
 impl fmt::Debug for Derivations {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,6 +85,28 @@ impl Derivations {
         Ok(own)
     }
 
+    /// Holds the expressions that go the quick way to the interpreter's parser, which is asked about the others alone
+    /// when they are compiled.
+    pub fn check(&self, contract: &Contract) -> Result<(), ContractError> {
+        let columns = self.columns.iter();
+        let columns = columns.map(|(i, own)| (format!("schema[0].properties[{i}].transformLogic"), own));
+        let rules = self.rules.iter().map(|(rule, own)| (rule.path.clone(), own));
+        for (path, own) in columns.chain(rules) {
+            let read = own.program().map(|program| Quick::compile(program.expression(), &contract.columns));
+            match read {
+                Ok(read) if read == own.quick => {}
+                Ok(_) => {
+                    return Err(ContractError::at(
+                        &path,
+                        "can be read in two ways: write it with brackets".into(),
+                    ));
+                }
+                Err(reason) => return Err(ContractError::at(&path, reason)),
+            }
+        }
+        Ok(())
+    }
+
     fn derived(&mut self, contract: &Contract, column: &Column, logic: &str) -> Result<Expression, String> {
         if column.ty == PhysicalType::Super {
             return Err("a super column cannot be derived".into());
@@ -86,8 +121,15 @@ impl Derivations {
     }
 
     fn expression(&mut self, contract: &Contract, logic: &str, sees: Sees) -> Result<Expression, String> {
-        let program = Program::compile(logic).map_err(|error| format!("not CEL: {error}"))?;
-        let needs = super::cel_scope::needs(program.expression());
+        let plain = PrattParser::new().parse(logic).ok();
+        let plain = plain.filter(|parsed| Quick::compile(parsed, &contract.columns).is_some());
+        let own =
+            Expression { source: logic.to_owned(), program: OnceLock::new(), quick: None, is_exact: false };
+        let parsed = match &plain {
+            Some(parsed) => parsed,
+            None => own.program()?.expression(),
+        };
+        let needs = super::cel_scope::needs(parsed);
         // Operators are calls too, under names that no function can have.
         let is_function = |name: &&&str| name.starts_with(|c: char| c.is_ascii_alphabetic());
         if let Some(name) = needs.calls.iter().filter(is_function).find(|name| !is_known(name)) {
@@ -98,18 +140,18 @@ impl Derivations {
             let what = if sees == Sees::All { "column" } else { "source column" };
             self.used.push(found.ok_or_else(|| format!("{name:?} is no {what}"))?);
         }
-        let quick = Quick::compile(program.expression(), &contract.columns);
-        if let Some(name) = reckoning::orders_text(program.expression(), &contract.columns) {
+        let quick = Quick::compile(parsed, &contract.columns);
+        if let Some(name) = reckoning::orders_text(parsed, &contract.columns) {
             return Err(format!("{name} is a number: compare it with one, not with a text"));
         }
-        let reckoned = reckoning::reckoned(program.expression(), &contract.columns);
+        let reckoned = reckoning::reckoned(parsed, &contract.columns);
         if let (None, Some(name)) = (&quick, reckoned) {
             return Err(format!(
                 "{name} is an exact decimal, which CEL cannot reckon with here: use minor({name}, …), a whole number"
             ));
         }
         let is_exact = reckoned.is_some();
-        Ok(Expression { program, quick, is_exact })
+        Ok(Expression { quick, is_exact, ..own })
     }
 
     /// Evaluates all programs; `set` takes each result for its column, then the rules on rows are asked. `text` is a
@@ -135,7 +177,7 @@ impl Derivations {
                 continue;
             }
             let scope = scope.get_or_insert_with(|| self.scope(columns, draft));
-            let result = own.program.execute(scope).map_err(|error| describe(&error));
+            let result = own.interpret(scope);
             match result.as_ref().map_err(Clone::clone).and_then(|value| scalar(value, column.ty)) {
                 Ok(Derived::Borrowed(scalar)) => set(column, *i, scalar, draft, found),
                 Ok(Derived::Number(text)) => set(column, *i, Scalar::Number(&text), draft, found),
@@ -158,10 +200,10 @@ impl Derivations {
                 None if own.is_exact => Err(NOT_EXACT.to_owned()),
                 None => {
                     let scope = scope.get_or_insert_with(|| self.scope(columns, draft));
-                    match own.program.execute(scope) {
+                    match own.interpret(scope) {
                         Ok(Value::Bool(holds)) => Ok(holds),
                         Ok(_) => Err("gives neither true nor false".to_owned()),
-                        Err(error) => Err(format!("cannot be evaluated: {}", describe(&error))),
+                        Err(reason) => Err(format!("cannot be evaluated: {reason}")),
                     }
                 }
             };
@@ -171,6 +213,18 @@ impl Derivations {
                 Err(reason) => reason,
             };
             found.add(rule.severity, Violation::column(Rule::Quality, &rule.name, reason));
+        }
+    }
+
+    /// Whether an expression is the same to both parsers, if it goes the quick way at all.
+    #[cfg(test)]
+    pub fn read_both_ways(contract: &Contract, expression: &str) -> Result<(), String> {
+        let Ok(parsed) = PrattParser::new().parse(expression) else { return Ok(()) };
+        let Some(quick) = Quick::compile(&parsed, &contract.columns) else { return Ok(()) };
+        let program = Program::compile(expression).map_err(|error| error.to_string())?;
+        match Quick::compile(program.expression(), &contract.columns) {
+            Some(own) if own == quick => Ok(()),
+            own => Err(format!("{quick:?} and {own:?}")),
         }
     }
 
@@ -184,7 +238,9 @@ impl Derivations {
         let used = (0..contract.columns.len()).collect();
         let own = Self { root: OnceLock::new(), columns: Vec::new(), rules: Vec::new(), used };
         let program = Program::compile(expression).unwrap();
-        let quick = Quick::compile(program.expression(), &contract.columns);
+        let parsed = PrattParser::new().parse(expression).unwrap();
+        let quick = Quick::compile(&parsed, &contract.columns);
+        assert_eq!(quick, Quick::compile(program.expression(), &contract.columns), "{expression}");
         let quick = quick.as_ref().and_then(|quick| quick.evaluate(draft));
         let interpreted = program.execute(&own.scope(&contract.columns, draft)).map_err(|e| describe(&e));
         let text = |scalar: Scalar<'_>| match scalar {
@@ -212,40 +268,6 @@ impl Derivations {
     }
 }
 
-/// Functions whose registration failed would be unknown to every expression: a test calls each.
-fn interpreter() -> Context<'static, 'static> {
-    let mut root = Context::with_env(Arc::new(Env::stdlib()));
-    let registered = register(&mut root);
-    debug_assert!(registered.is_ok(), "{registered:?}");
-    root
-}
-
-/// The value as a source would give it, or as the column holds it where that shows; its text is copied, because it
-/// may be that of a row being written.
-fn buffered<'a>(value: Val<'_>, ty: PhysicalType, text: &'a mut String) -> Scalar<'a> {
-    text.clear();
-    match value {
-        Val::Null => Scalar::Null,
-        Val::Bool(flag) if ty == PhysicalType::Boolean => {
-            Scalar::Canonical(if flag { "true" } else { "false" })
-        }
-        Val::Bool(flag) => Scalar::Bool(flag),
-        Val::Int(n) => {
-            text.push_str(if n < 0 { "-" } else { "" });
-            push_padded(n.unsigned_abs(), 1, text);
-            if ty == PhysicalType::BigInt { Scalar::Canonical(text) } else { Scalar::Number(text) }
-        }
-        Val::Text(own) => {
-            text.push_str(&own);
-            Scalar::Text(text)
-        }
-        Val::Decimal(own) => {
-            text.push_str(own);
-            Scalar::Text(text)
-        }
-    }
-}
-
 /// A result that no row can put into the column is an error now.
 fn fits(column: &Column, quick: Option<&Quick>) -> Result<(), String> {
     use PhysicalType as P;
@@ -269,72 +291,4 @@ enum Sees {
 /// The column of a name. Any other free name is an error now, not at the first row.
 fn source(contract: &Contract, name: &str, sees: Sees) -> Option<usize> {
     contract.columns.iter().position(|own| own.name == name && (sees == Sees::All || own.derived.is_none()))
-}
-
-/// A canonical text as the CEL value that expressions see.
-fn bind(ty: PhysicalType, text: Option<&str>) -> Value {
-    let Some(text) = text else { return Value::Null };
-    match ty {
-        PhysicalType::SmallInt | PhysicalType::Integer | PhysicalType::BigInt => {
-            text.parse().map_or(Value::Null, Value::Int)
-        }
-        PhysicalType::Real | PhysicalType::Double => text.parse().map_or(Value::Null, Value::Float),
-        PhysicalType::Boolean => Value::Bool(text == "true"),
-        PhysicalType::Super => serde_json::from_str(text).map_or(Value::Null, nested),
-        _ => Value::from(text),
-    }
-}
-
-/// Nested JSON: whole numbers that fit are ints; other numbers stay texts, as numeric columns do.
-fn nested(value: serde_json::Value) -> Value {
-    use serde_json::Value as Json;
-    match value {
-        Json::Null => Value::Null,
-        Json::Bool(flag) => Value::Bool(flag),
-        Json::Number(number) => number.as_i64().map_or_else(|| Value::from(number.to_string()), Value::Int),
-        Json::String(text) => Value::from(text),
-        Json::Array(items) => Value::List(Arc::new(items.into_iter().map(nested).collect())),
-        Json::Object(members) => {
-            let map: HashMap<Key, Value> =
-                members.into_iter().map(|(key, value)| (Key::from(key), nested(value))).collect();
-            Value::Map(Map { map: Arc::new(map) })
-        }
-    }
-}
-
-enum Derived<'a> {
-    Borrowed(Scalar<'a>),
-    Number(String),
-}
-
-fn scalar(value: &Value, ty: PhysicalType) -> Result<Derived<'_>, String> {
-    Ok(match value {
-        Value::Null => Derived::Borrowed(Scalar::Null),
-        Value::Bool(flag) => Derived::Borrowed(Scalar::Bool(*flag)),
-        Value::String(text) => Derived::Borrowed(Scalar::Text(text.as_str())),
-        Value::Int(n) => Derived::Number(n.to_string()),
-        Value::UInt(n) => Derived::Number(n.to_string()),
-        Value::Float(n) if matches!(ty, PhysicalType::Real | PhysicalType::Double) => {
-            Derived::Number(format!("{n:?}"))
-        }
-        Value::Float(_) => return Err(format!("gave a float, which has no exact {ty}")),
-        _ => return Err("must give a text, a number, a boolean or null".into()),
-    })
-}
-
-/// An error without the values that cel puts into its messages.
-fn describe(error: &ExecutionError) -> String {
-    match error {
-        ExecutionError::FunctionError { function, message } if OWN.contains(&function.as_str()) => {
-            format!("{function}: {message}")
-        }
-        // The messages of cel's own functions show their arguments, and a key may be a value.
-        ExecutionError::FunctionError { function, .. } => format!("{function} cannot take its argument"),
-        ExecutionError::NoSuchKey(_) => "a member is missing".into(),
-        ExecutionError::UndeclaredReference(name) => format!("{name} is not known"),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => "division by zero".into(),
-        ExecutionError::Overflow(..) => "a number left the range of 64 bits".into(),
-        ExecutionError::IndexOutOfBounds(_) => "an index is out of bounds".into(),
-        _ => "the expression does not fit the types of its values".into(),
-    }
 }

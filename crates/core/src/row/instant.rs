@@ -61,7 +61,7 @@ fn digits(bytes: [u8; 8], pattern: [u8; 8]) -> Option<[u8; 8]> {
     // Over 127 where a digit is over 9, or a mark is another one.
     let over = pattern.map(|own| if own == b'0' { 0x76 } else { 0x7f });
     let values = u64::from_le_bytes(bytes) ^ u64::from_le_bytes(pattern);
-    let wrong = (values | (values & !HIGH) + u64::from_le_bytes(over)) & HIGH;
+    let wrong = (values | ((values & !HIGH) + u64::from_le_bytes(over))) & HIGH;
     (wrong == 0).then_some(values.to_le_bytes())
 }
 

@@ -4,6 +4,7 @@
 mod canon;
 mod cel_functions;
 mod cel_scope;
+mod cel_values;
 mod compact;
 mod derive;
 pub(crate) mod fields;
@@ -91,6 +92,12 @@ impl Checker {
             identity: Identity::of(&contract),
             contract,
         })
+    }
+
+    /// Compiles what is compiled only when a row needs it, so that nothing of the contract is looked at for the first
+    /// time in production.
+    pub fn check_expressions(&self) -> Result<(), ContractError> {
+        self.derivations.check(&self.contract)
     }
 
     /// The contract.

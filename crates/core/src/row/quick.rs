@@ -18,7 +18,7 @@ use crate::contract::{Column, PhysicalType};
 const DATE_LEN: usize = 10;
 
 /// An expression that can be evaluated here.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Quick {
     Column(usize, PhysicalType),
     Text(String),

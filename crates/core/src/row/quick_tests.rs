@@ -101,6 +101,77 @@ proptest! {
     }
 }
 
+/// Pieces of expressions in any order: most are none, and some are one in the eyes of one parser alone.
+fn any_pieces() -> impl Strategy<Value = String> {
+    const PIECES: [&str; 52] = [
+        "t",
+        "c",
+        "n",
+        "m",
+        "b",
+        "d",
+        "ts",
+        "null",
+        "true",
+        "false",
+        "'a'",
+        "\"b\"",
+        "'''x'''",
+        "r'\\n'",
+        "'\\u00e9'",
+        "'\\x41'",
+        "b'x'",
+        "7",
+        "007",
+        "0x1F",
+        "1u",
+        "1.5",
+        "-2.5",
+        "1e3",
+        ".5",
+        "==",
+        "!=",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "&&",
+        "||",
+        "!",
+        "-",
+        "?",
+        ":",
+        "(",
+        ")",
+        "[",
+        "]",
+        ",",
+        " in ",
+        "date(",
+        "minor(",
+        ".startsWith(",
+        " ",
+        "//x\n",
+        "\n",
+        "`t`",
+        ".",
+        "t_1",
+    ];
+    proptest::collection::vec(proptest::sample::select(&PIECES[..]), 1..9).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn what_is_read_without_the_interpreter_is_read_by_it_in_the_same_way(expression in any_pieces()) {
+        let contract = contract("", &COLUMNS);
+        if let Err(reason) = Derivations::read_both_ways(&contract, &expression) {
+            prop_assert!(false, "{}: {}", expression, reason);
+        }
+    }
+}
+
 #[test]
 fn what_contracts_usually_say_goes_the_quick_way() {
     let contract = contract("", &COLUMNS);
