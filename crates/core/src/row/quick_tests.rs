@@ -161,7 +161,7 @@ fn any_pieces() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(40_000))]
 
     #[test]
     fn what_is_read_without_the_interpreter_is_read_by_it_in_the_same_way(expression in any_pieces()) {
@@ -170,6 +170,18 @@ proptest! {
             prop_assert!(false, "{}: {}", expression, reason);
         }
     }
+}
+
+#[test]
+fn what_only_the_small_parser_takes_is_refused_when_the_contract_is_checked() {
+    let own = |logic: &str| {
+        let derived = format!("name: x, physicalType: boolean, transformLogic: '{logic}'");
+        Checker::compile(Arc::new(contract("", &["name: n, physicalType: bigint", &derived])))
+    };
+    assert_eq!(own("n == 1").unwrap().check_expressions(), Ok(()));
+    let error = own("n == 1 || !--2.5").unwrap().check_expressions().unwrap_err();
+    assert_eq!(error.path, "schema[0].properties[1].transformLogic");
+    assert!(error.reason.starts_with("not CEL"), "{}", error.reason);
 }
 
 #[test]
