@@ -2,16 +2,17 @@
 //! parallel. The same rows give the same files, byte by byte, so that a redelivery rewrites and never doubles them.
 //! Writes nothing itself.
 
-use std::io::{self, Write as _};
+use std::io;
 
-use zstd::stream::write::Encoder;
+use zstd::bulk::Compressor;
 
 use crate::contract::Contract;
 use crate::reject::{Rule, Violation};
 use crate::row::{HandOver, Row};
 
-/// Plain bytes of a file, but for the row that crosses it: some ten megabytes when compressed.
-const PART_BYTES: usize = 48 << 20;
+/// Plain bytes of a file, but for the row that crosses it: a few megabytes when compressed, of the size that COPY reads
+/// well in parallel. They are kept until the file is full, because zstd is a third faster on bytes that lie together.
+const PART_BYTES: usize = 16 << 20;
 /// COPY takes JSON objects of at most 4 MB (Redshift, "COPY from JSON format").
 const MAX_LINE_BYTES: usize = 4_000_000;
 /// Fast: a file is read once.
@@ -21,10 +22,7 @@ const LEVEL: i32 = 1;
 pub struct PartWriter {
     hand_over: HandOver,
     source: String,
-    line: String,
-    encoder: Option<Encoder<'static, Vec<u8>>>,
-    /// Plain bytes of the file so far.
-    bytes: usize,
+    lines: String,
 }
 
 /// A row that no file takes.
@@ -41,27 +39,21 @@ pub enum PartError {
 impl PartWriter {
     /// Rows of an object, `s3://bucket/key`.
     pub fn new(contract: &Contract, source: impl Into<String>) -> Self {
-        let (line, encoder) = (String::new(), None);
-        Self { hand_over: HandOver::new(contract), source: source.into(), line, encoder, bytes: 0 }
+        Self { hand_over: HandOver::new(contract), source: source.into(), lines: String::new() }
     }
 
     /// Adds a row; gives the file that it completes.
     pub fn push(&mut self, row: Row<'_>) -> Result<Option<Vec<u8>>, PartError> {
-        self.line.clear();
-        self.hand_over.write_whole(row, &self.source, &mut self.line);
-        self.line.push('\n');
-        if self.line.len() > MAX_LINE_BYTES {
-            let reason =
-                format!("has {} bytes with its stamps, COPY takes {MAX_LINE_BYTES}", self.line.len());
+        let start = self.lines.len();
+        self.hand_over.write_staged(row, &self.source, &mut self.lines);
+        self.lines.push('\n');
+        let bytes = self.lines.len() - start;
+        if bytes > MAX_LINE_BYTES {
+            self.lines.truncate(start);
+            let reason = format!("has {bytes} bytes with its stamps, COPY takes {MAX_LINE_BYTES}");
             return Err(PartError::TooLarge(Violation::record(Rule::RowTooLarge, reason)));
         }
-        let encoder = match &mut self.encoder {
-            Some(encoder) => encoder,
-            none => none.insert(Encoder::new(Vec::new(), LEVEL)?),
-        };
-        encoder.write_all(self.line.as_bytes())?;
-        self.bytes += self.line.len();
-        if self.bytes < PART_BYTES {
+        if self.lines.len() < PART_BYTES {
             return Ok(None);
         }
         self.cut()
@@ -73,12 +65,90 @@ impl PartWriter {
     }
 
     fn cut(&mut self) -> Result<Option<Vec<u8>>, PartError> {
-        self.bytes = 0;
-        Ok(self.encoder.take().map(Encoder::finish).transpose()?)
+        if self.lines.is_empty() {
+            return Ok(None);
+        }
+        let packed = packed(&self.lines)?;
+        self.lines.clear();
+        Ok(Some(packed))
     }
 }
 
 /// A text as COPY reads it, in one file.
 pub fn packed(text: &str) -> io::Result<Vec<u8>> {
-    zstd::encode_all(text.as_bytes(), LEVEL)
+    Compressor::new(LEVEL)?.compress(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{checker, origin};
+    use crate::row::{Checker, Place, Rows, Session};
+
+    fn rows_of(checker: &Checker, records: &[&str]) -> Rows {
+        let (mut rows, mut session) = (Rows::default(), Session::default());
+        for (position, record) in (0..).zip(records) {
+            let place = Place::Object { origin: &origin(), position };
+            checker.check_json(&mut session, record.as_bytes(), &place, &mut rows).unwrap();
+        }
+        rows
+    }
+
+    fn lines(packed: &[u8]) -> Vec<serde_json::Value> {
+        let text = String::from_utf8(zstd::decode_all(packed).unwrap()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_file_has_what_copy_has_columns_for_and_no_more() {
+        let checker = checker("", &["name: a, physicalType: 'varchar(9)'", "name: n, physicalType: integer"]);
+        let rows = rows_of(&checker, &[r#"{"a":"x\"\\y","n":1}"#, r#"{"n":null}"#]);
+        let mut parts = PartWriter::new(checker.contract(), "s3://b/k \"1\"");
+        for row in rows.iter() {
+            assert_eq!(parts.push(row).unwrap(), None);
+        }
+        let lines = lines(&parts.finish().unwrap().unwrap());
+        let keys = |at: usize| lines[at].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        for at in [0, 1] {
+            assert_eq!(keys(at), ["_deleted", "_order", "_record_id", "_row_hash", "_source", "a", "n"]);
+        }
+        assert_eq!((&lines[0]["a"], &lines[0]["n"]), (&"x\"\\y".into(), &"1".into()));
+        assert_eq!(
+            (&lines[1]["a"], &lines[1]["_source"]),
+            (&serde_json::Value::Null, &"s3://b/k \"1\"".into())
+        );
+    }
+
+    #[test]
+    fn a_row_that_copy_would_not_take_leaves_the_others() {
+        let checker = checker("", &["name: s, physicalType: super"]);
+        let large = format!(r#"{{"s":{{"a":"{}"}}}}"#, "x".repeat(MAX_LINE_BYTES));
+        let rows = rows_of(&checker, &[r#"{"s":1}"#, &large, r#"{"s":2}"#]);
+        let mut parts = PartWriter::new(checker.contract(), "s3://b/k");
+        let pushed: Vec<_> = rows.iter().map(|row| parts.push(row)).collect();
+        assert!(matches!(&pushed[1], Err(PartError::TooLarge(broken)) if broken.rule == Rule::RowTooLarge));
+        let lines = lines(&parts.finish().unwrap().unwrap());
+        assert_eq!(lines.iter().map(|line| line["s"].clone()).collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[test]
+    fn files_are_cut_at_their_size_and_lose_nothing() {
+        let checker = checker("", &["name: s, physicalType: super"]);
+        let record = format!(r#"{{"s":"{}"}}"#, "y".repeat(1 << 20));
+        let rows = rows_of(&checker, &[&record]);
+        let mut parts = PartWriter::new(checker.contract(), "s3://b/k");
+        let mut files = Vec::new();
+        for _ in 0..40 {
+            files.extend(parts.push(rows.get(0).unwrap()).unwrap());
+        }
+        files.extend(parts.finish().unwrap());
+        assert_eq!(files.len(), 3);
+        assert_eq!(files.iter().map(|file| lines(file).len()).sum::<usize>(), 40);
+    }
+
+    #[test]
+    fn no_rows_are_no_file() {
+        let checker = checker("", &["name: a, physicalType: integer"]);
+        assert_eq!(PartWriter::new(checker.contract(), "s3://b/k").finish().unwrap(), None);
+    }
 }

@@ -23,10 +23,17 @@ enum Form {
     Json,
 }
 
+#[derive(Debug, Clone)]
+struct Member {
+    /// What stands before its value: `,"name":`, and the quote that opens a text.
+    key: String,
+    form: Form,
+}
+
 /// Writes rows of one contract; what is the same in every row is made once.
 #[derive(Debug, Clone)]
 pub struct HandOver {
-    columns: Vec<(String, Form)>,
+    columns: Vec<Member>,
     /// Dataset and contract version, as they end every whole row.
     tail: String,
 }
@@ -35,14 +42,14 @@ impl HandOver {
     /// A writer for rows of the contract.
     pub fn new(contract: &Contract) -> Self {
         let columns = contract.columns.iter().enumerate().map(|(i, column)| {
-            // Warehouse names are plain lower-case words: nothing to escape.
-            let key = format!("{}\"{}\":", if i == 0 { "{" } else { "," }, column.physical.as_str());
             let form = match column.ty {
                 PhysicalType::Super => Form::Json,
                 PhysicalType::Varchar(_) | PhysicalType::Char(_) => Form::Text,
                 _ => Form::Plain,
             };
-            (key, form)
+            // Warehouse names are plain lower-case words: nothing to escape.
+            let key = format!("{}\"{}\":\"", if i == 0 { "{" } else { "," }, column.physical.as_str());
+            Member { key, form }
         });
         let mut tail = String::new();
         for (name, text) in [(DATASET, &contract.dataset), (CONTRACT_VERSION, &contract.version)] {
@@ -60,7 +67,15 @@ impl HandOver {
         out.push('}');
     }
 
-    /// Appends a row with everything that it is known by, also source, dataset and contract version.
+    /// The same with its source: what COPY has columns for.
+    pub fn write_staged(&self, row: Row<'_>, source: &str, out: &mut String) {
+        self.write_open(row, out);
+        push_member(SOURCE, "", out);
+        push_text(source, out);
+        out.push('}');
+    }
+
+    /// The same with everything that it is known by, also dataset and contract version.
     pub fn write_whole(&self, row: Row<'_>, source: &str, out: &mut String) {
         self.write_open(row, out);
         push_member(SOURCE, "", out);
@@ -69,31 +84,38 @@ impl HandOver {
     }
 
     fn write_open(&self, row: Row<'_>, out: &mut String) {
-        for (i, (key, form)) in self.columns.iter().enumerate() {
-            out.push_str(key);
+        for (i, Member { key, form }) in self.columns.iter().enumerate() {
+            let bare_key = key.get(..key.len() - 1).unwrap_or_default();
             match (row.get(i), form) {
-                (None, _) => out.push_str("null"),
+                (None, _) => {
+                    out.push_str(bare_key);
+                    out.push_str("null");
+                }
                 (Some(text), Form::Plain) => {
-                    out.push('"');
+                    out.push_str(key);
                     out.push_str(text);
                     out.push('"');
                 }
-                (Some(text), Form::Text) => push_text(text, out),
-                (Some(json), Form::Json) => push_characters(json, out),
+                (Some(text), Form::Text) => {
+                    out.push_str(key);
+                    push_inner(text, out);
+                    out.push('"');
+                }
+                (Some(json), Form::Json) => {
+                    out.push_str(bare_key);
+                    push_characters(json, out);
+                }
             }
         }
         let stamp = row.stamp();
-        push_member(RECORD_ID, "\"", out);
+        out.push_str(",\"_record_id\":\"");
         out.push_str(stamp.record_id.as_str());
-        out.push('"');
-        push_member(ROW_HASH, "\"", out);
+        out.push_str("\",\"_row_hash\":\"");
         out.push_str(stamp.row_hash.as_str());
-        out.push('"');
-        push_member(ORDER, "\"", out);
+        out.push_str("\",\"_order\":\"");
         // Letters, digits and slashes.
         out.push_str(stamp.order);
-        out.push('"');
-        push_member(DELETED, if stamp.deleted { "\"true\"" } else { "\"false\"" }, out);
+        out.push_str(if stamp.deleted { "\",\"_deleted\":\"true\"" } else { "\",\"_deleted\":\"false\"" });
     }
 }
 
@@ -107,12 +129,20 @@ fn push_member(name: &str, value: &str, out: &mut String) {
 /// A JSON string. U+FFFE and U+FFFF are escaped too: SQS refuses bodies that hold them raw.
 pub(crate) fn push_text(text: &str, out: &mut String) {
     out.push('"');
-    if plain_len(text.as_bytes()).is_none() && memchr::memchr(0xef, text.as_bytes()).is_none() {
+    push_inner(text, out);
+    out.push('"');
+}
+
+/// What stands between the quotes of a JSON string.
+#[inline]
+fn push_inner(text: &str, out: &mut String) {
+    if plain_len(text.as_bytes()).is_none()
+        && (text.is_ascii() || memchr::memchr(0xef, text.as_bytes()).is_none())
+    {
         out.push_str(text);
     } else {
         push_escaped(text, out);
     }
-    out.push('"');
 }
 
 fn push_escaped(text: &str, out: &mut String) {
