@@ -79,6 +79,17 @@ impl Ingest {
         Ok(Self { records, inflate, reader, unpacked: Ok(()) })
     }
 
+    /// Notes the names of fields that the contract does not name, for who asks for them.
+    pub fn with_extra_names(mut self) -> Self {
+        self.records.session.tell_extra_names();
+        self
+    }
+
+    /// The first names of fields that were left out, shortened, each with the number of rows that had it.
+    pub fn extra_names(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.records.session.extra_names()
+    }
+
     /// The batch's rows with their stamps: who only counts rows or looks at them does without.
     pub fn stamp<'b>(&mut self, batch: &'b mut Batch) -> &'b Rows {
         let Records { checker, session, origin } = &mut self.records;

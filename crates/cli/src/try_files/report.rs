@@ -23,6 +23,7 @@ pub fn print(account: &Account, contract: &Contract, out: &mut dyn Write) -> std
     writeln!(out, "{} ({})", printable(&account.source), printable(&dataset))?;
     write!(out, "{}", accounts(std::slice::from_ref(account), contract))?;
     faults(account, contract, out)?;
+    names(account, contract, out)?;
     rejects(account, out)?;
     warnings(account, out)?;
     samples(&account.samples, contract, out)?;
@@ -99,6 +100,28 @@ fn faults(account: &Account, contract: &Contract, out: &mut dyn Write) -> std::i
         writeln!(out, "note: the last {beyond} rows were not looked at for duplicates and versions")?;
     }
     Ok(())
+}
+
+/// A misspelt name shows as a field that is left out beside a column that stays empty.
+fn names(account: &Account, contract: &Contract, out: &mut dyn Write) -> std::io::Result<()> {
+    if !account.extra_names.is_empty() {
+        let named = account.extra_names.iter().map(|(name, rows)| {
+            format!("{} (in {})", shortened(name, VALUE_WIDTH), counted_u64(*rows, "row"))
+        });
+        let named = named.collect::<Vec<_>>().join(", ");
+        writeln!(out, "note: left out, because the contract does not name it: {}", printable(&named))?;
+    }
+    let empty: Vec<&str> = empty(account, contract).collect();
+    if !empty.is_empty() {
+        writeln!(out, "note: no row has a value in: {}", printable(&empty.join(", ")))?;
+    }
+    Ok(())
+}
+
+/// Source names of the columns that no row has a value in.
+fn empty<'a>(account: &'a Account, contract: &'a Contract) -> impl Iterator<Item = &'a str> {
+    let columns = account.empty.iter().filter(|_| account.accepted() > 0);
+    columns.filter_map(|at| Some(contract.columns.get(*at)?.name.as_str()))
 }
 
 fn rejects(account: &Account, out: &mut dyn Write) -> std::io::Result<()> {
@@ -195,6 +218,9 @@ pub fn json(account: &Account, contract: &Contract) -> Value {
         "accepted": account.accepted(),
         "rejected": account.rejected,
         "extra_fields": account.extra_fields,
+        "extra_names": account.extra_names.iter().map(|(name, rows)| json!({"name": name, "rows": rows}))
+            .collect::<Vec<_>>(),
+        "empty_columns": empty(account, contract).collect::<Vec<_>>(),
         "duplicates": account.repeats.map(|repeats| repeats.duplicates),
         "keys_with_versions": account.repeats.map(|repeats| repeats.keys_with_versions),
         "rows_not_compared": account.repeats.map(|repeats| repeats.beyond),

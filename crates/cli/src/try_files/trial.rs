@@ -34,6 +34,10 @@ pub struct Account {
     pub read: u64,
     pub rejected: u64,
     pub extra_fields: u64,
+    /// Names of fields that the contract does not name, with the number of rows: the first ones.
+    pub extra_names: Vec<(String, u64)>,
+    /// Columns of the source that no row has a value in, by their place in the contract.
+    pub empty: Vec<usize>,
     /// None of a dataset without a key: each of its rows stands for itself.
     pub repeats: Option<Repeats>,
     pub groups: Groups,
@@ -105,7 +109,7 @@ impl Trial<'_> {
             long_row_bytes: contract.queue.as_ref().map(|_| long_row_bytes(contract, &source)),
             origin: Origin::new(source, object_id, source_ms),
             outputs,
-            account: Account { source: input.name.clone(), ..Account::default() },
+            account: Account { source: input.name.clone(), empty: sources(contract), ..Account::default() },
         };
         let mut bar = Bar::new(opened.as_ref().ok().and_then(|opened| opened.bytes));
         let broken = match opened {
@@ -125,7 +129,7 @@ impl Reading<'_> {
         err: &mut dyn Write,
     ) -> Result<Option<Broken>, Failure> {
         let ingest = Ingest::new(Arc::clone(self.trial.checker), self.origin.clone(), Limits::default());
-        let mut ingest = ingest.map_err(Failure::refused)?;
+        let mut ingest = ingest.map_err(Failure::refused)?.with_extra_names();
         let (mut buffer, mut batch) = (vec![0; READ_BYTES], Batch::default());
         loop {
             let read = match file.read(&mut buffer) {
@@ -152,6 +156,10 @@ impl Reading<'_> {
         loop {
             let ended = ingest.finish(batch);
             self.take(&mut ingest, batch)?;
+            if !matches!(ended, Ok(Progress::More)) {
+                let names = ingest.extra_names();
+                self.account.extra_names = names.map(|(name, rows)| (name.to_owned(), rows)).collect();
+            }
             match ended {
                 Ok(Progress::More) => {}
                 Ok(Progress::Done) => return Ok(None),
@@ -185,6 +193,7 @@ impl Reading<'_> {
         if self.account.samples.len() < self.trial.max_samples {
             self.account.samples.push(self.shown.sample(&self.trial.hand_over, row));
         }
+        self.account.empty.retain(|column| row.get(*column).is_none());
         self.outputs.row(&self.trial.hand_over, row, &self.origin.source)
     }
 
@@ -221,6 +230,12 @@ impl Reading<'_> {
         self.account.repeats = self.seen.map(Seen::count);
         Ok(self.account)
     }
+}
+
+/// The columns that a source has.
+fn sources(contract: &Contract) -> Vec<usize> {
+    let columns = contract.columns.iter().enumerate();
+    columns.filter(|(_, column)| column.derived.is_none()).map(|(at, _)| at).collect()
 }
 
 /// Below this no escaping makes a row too long for a message: a byte takes six at the most.

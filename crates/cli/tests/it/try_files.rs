@@ -134,6 +134,18 @@ fn the_report_is_read_from_top_to_bottom() {
 }
 
 #[test]
+fn a_misspelt_name_shows_as_a_field_left_out_and_a_column_without_a_value() {
+    let run = one("m.json", b"{\"id\":1,\"ntoe\":\"a\",\"x\":1}\n{\"id\":2,\"ntoe\":\"b\",\"iban\":\"D\"}\n");
+    let left_out =
+        "\nnote: left out, because the contract does not name it: ntoe (in 2 rows), x (in 1 row)\n";
+    assert!(run.out.contains(left_out), "{}", run.out);
+    assert!(run.out.contains("\nnote: no row has a value in: note, state\n"), "{}", run.out);
+    let file = report("m.json", b"{\"id\":1,\"ntoe\":\"a\"}\n");
+    assert_eq!(file["extra_names"], json!([{"name": "ntoe", "rows": 1}]));
+    assert_eq!(file["empty_columns"], json!(["note", "iban", "state"]));
+}
+
+#[test]
 fn classified_values_are_shown_only_when_asked_for() {
     let directory = directory(&[("m.json", MESSY)]);
     for more in [[].as_slice(), &["--json"]] {

@@ -179,6 +179,7 @@ impl Checker {
         }
         draft.finish_unstamped(place.position());
         session.warn(found.warned);
+        session.note_extra_names(record.as_str());
         Ok(Accepted { extra_fields: session.fields.extra() })
     }
 

@@ -1,9 +1,11 @@
 //! What checking needs beside the contract and is used again from record to record: buffers, and what was seen so
 //! far. One a stream of records (an object, an invocation); a checker itself never changes.
 
+use std::collections::BTreeMap;
+
 use simdutf8::compat::from_utf8;
 
-use super::fields::Fields;
+use super::fields::{Fields, MAX_EXTRA_TOLD};
 use super::findings::Warnings;
 use super::scan::{self, Hint, Names, Scanned};
 use super::strict;
@@ -24,6 +26,8 @@ pub struct Session {
     /// The values of the rows so far, by rule.
     windows: Vec<Window>,
     warnings: Warnings,
+    /// Names of fields without a column, each with the number of rows; none if nobody asks.
+    extra_names: Option<BTreeMap<String, u64>>,
     /// Of the rows since a mark, whose fate is not settled; none where each row stands for itself.
     unsettled: Option<Unsettled>,
 }
@@ -66,6 +70,29 @@ impl Session {
         while let Some(rule) = unsettled.kept.pop() {
             if let Some(window) = self.windows.get_mut(rule) {
                 window.forget_last();
+            }
+        }
+    }
+
+    /// From here on the names of fields without a column are told.
+    pub(crate) fn tell_extra_names(&mut self) {
+        self.extra_names.get_or_insert_default();
+    }
+
+    /// The first names of fields that the contract does not name, each with the number of rows that had it.
+    pub(crate) fn extra_names(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.extra_names.iter().flatten().map(|(name, rows)| (name.as_str(), *rows))
+    }
+
+    /// Takes the names of an accepted record's fields.
+    pub(super) fn note_extra_names(&mut self, record: &str) {
+        let Some(noted) = &mut self.extra_names else { return };
+        for name in self.fields.extra_names(record) {
+            let has_room = noted.len() < MAX_EXTRA_TOLD;
+            match noted.get_mut(name) {
+                Some(rows) => *rows += 1,
+                None if has_room => drop(noted.insert(name.to_owned(), 1)),
+                None => {}
             }
         }
     }

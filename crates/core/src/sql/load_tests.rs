@@ -214,9 +214,13 @@ fn many_small_rows_do_not_cost_their_square() {
     let own = keyless();
     let seconds = |count: usize| {
         let rows: Vec<(One, String)> = (0..count).map(|_| row(&own, "{\"n\":1}")).collect();
-        let start = std::time::Instant::now();
-        assert_sound(&load(own.contract(), &rows).unwrap());
-        start.elapsed().as_secs_f64()
+        // The shortest of some: others use the machine too.
+        let run = |_| {
+            let start = std::time::Instant::now();
+            assert_sound(&load(own.contract(), &rows).unwrap());
+            start.elapsed().as_secs_f64()
+        };
+        (0..5).map(run).fold(f64::INFINITY, f64::min)
     };
     // Eight times the rows: eight times the work, and sixty-four times if it were a square.
     let ratio = seconds(12_000) / seconds(1_500);
