@@ -17,6 +17,7 @@ pub struct Invocation {
     pub trace_id: Option<String>,
     /// Start in ms since 1970.
     pub started_ms: u64,
+    begun: Instant,
     deadline: Option<Instant>,
 }
 
@@ -30,6 +31,7 @@ impl Invocation {
             request_id: context.request_id.clone(),
             trace_id: context.xray_trace_id.clone(),
             started_ms: now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
+            begun: Instant::now(),
             deadline: left.map(|left| Instant::now() + left),
         }
     }
@@ -41,6 +43,7 @@ impl Invocation {
             request_id: "local".into(),
             trace_id: None,
             started_ms: 0,
+            begun: Instant::now(),
             deadline: left.map(|left| Instant::now() + left),
         }
     }
@@ -49,6 +52,14 @@ impl Invocation {
     pub fn left(&self, reserve: Duration) -> Option<Duration> {
         let deadline = self.deadline?;
         Some(deadline.saturating_duration_since(Instant::now()).saturating_sub(reserve))
+    }
+
+    /// Whether at least half of the time is still to come that there was without the reserve: who begins now and gets
+    /// nothing done would get nothing done by beginning again.
+    pub fn is_young(&self, reserve: Duration) -> bool {
+        let Some(deadline) = self.deadline else { return true };
+        let all = deadline.saturating_duration_since(self.begun).saturating_sub(reserve);
+        self.left(reserve).is_none_or(|left| left * 2 >= all)
     }
 
     /// Whether nothing but the reserve is left.

@@ -1,4 +1,4 @@
-//! AWS code that two or more functions share: reading objects, quarantine, the warehouse, telemetry, settings.
+//! AWS code that two or more functions share: reading objects, quarantine, the warehouse, tasks, telemetry, settings.
 //! Knows no function, no queue and no route: what only one function does lives in that function.
 
 #[cfg(feature = "sdk")]
@@ -9,6 +9,8 @@ pub mod deadline;
 pub mod fetch;
 #[cfg(feature = "sdk")]
 pub mod quarantine;
+#[cfg(feature = "sdk")]
+pub mod tasks;
 pub mod telemetry;
 pub mod vars;
 #[cfg(feature = "sdk")]

@@ -72,7 +72,8 @@ impl PartWriter {
         self.cut()
     }
 
-    fn cut(&mut self) -> Result<Option<Vec<u8>>, PartError> {
+    /// The file so far, if there are rows in it: the next row begins another one.
+    pub fn cut(&mut self) -> Result<Option<Vec<u8>>, PartError> {
         self.bytes = 0;
         Ok(self.encoder.take().map(Encoder::finish).transpose()?)
     }

@@ -2,6 +2,8 @@
 //! still be read one way only; what cannot is told and costs no other record. What is framed depends on the stream
 //! alone, never on the pieces it came in. Knows no types: every value is a text.
 
+mod resume;
+
 use memchr::memchr;
 
 use super::csv_fields::Teller;
@@ -102,6 +104,8 @@ pub(crate) struct CsvReader {
     unclosed_until: u64,
     /// How the scan that did stood there.
     unclosed_mode: Mode,
+    /// Where to stop, and what to be taken up with.
+    pause: resume::Pause,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -153,6 +157,7 @@ impl CsvReader {
             nul_until: 0,
             unclosed_until: 0,
             unclosed_mode: Mode::Quoted,
+            pause: resume::Pause::default(),
         }
     }
 
@@ -193,7 +198,7 @@ impl CsvReader {
     /// one that does not fit the contract is `Broken`.
     pub fn next_record(&mut self, fields: &mut Fields) -> Result<Option<CsvFrame<'_>>, Broken> {
         loop {
-            if !self.find_start() {
+            if !self.find_start() || self.is_at_stop() {
                 return Ok(None);
             }
             let Some(framed) = self.framed(fields) else { return Ok(None) };
@@ -226,6 +231,7 @@ impl CsvReader {
         }
         let record = self.buffer.get(record).unwrap_or_default();
         self.targets = Some(Targets::of_header(record, self.dialect, &self.columns)?);
+        self.pause.header = Some(String::from_utf8_lossy(record).into_owned());
         Ok(())
     }
 
