@@ -54,16 +54,33 @@ impl Invocation {
         Some(deadline.saturating_duration_since(Instant::now()).saturating_sub(reserve))
     }
 
-    /// Whether at least half of the time is still to come that there was without the reserve: who begins now and gets
-    /// nothing done would get nothing done by beginning again.
+    /// Whether at least three quarters of the time are still to come that there was without the reserve: who begins now
+    /// and gets nothing done would get nothing done by beginning again.
     pub fn is_young(&self, reserve: Duration) -> bool {
         let Some(deadline) = self.deadline else { return true };
         let all = deadline.saturating_duration_since(self.begun).saturating_sub(reserve);
-        self.left(reserve).is_none_or(|left| left * 2 >= all)
+        self.left(reserve).is_none_or(|left| left * 4 >= all * 3)
     }
 
     /// Whether nothing but the reserve is left.
     pub fn is_over(&self, reserve: Duration) -> bool {
         self.left(reserve).is_some_and(|left| left.is_zero())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn three_quarters_of_the_time_without_the_reserve_are_youth() {
+        let reserve = Duration::from_secs(10);
+        let invocation = Invocation::lasting(Some(Duration::from_secs(30)));
+        assert!(invocation.is_young(reserve));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!(invocation.is_young(reserve));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!invocation.is_young(reserve) && !invocation.is_over(reserve));
+        assert!(Invocation::lasting(None).is_young(reserve));
     }
 }

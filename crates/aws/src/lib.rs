@@ -9,6 +9,7 @@ pub mod deadline;
 pub mod fetch;
 #[cfg(feature = "sdk")]
 pub mod quarantine;
+mod start;
 #[cfg(feature = "sdk")]
 pub mod tasks;
 pub mod telemetry;
@@ -19,6 +20,7 @@ pub mod warehouse;
 #[cfg(feature = "sdk")]
 pub use causes::answered;
 pub use deadline::Invocation;
+pub use start::StartError;
 
 /// Clients are made from this once, in main.
 #[cfg(feature = "sdk")]

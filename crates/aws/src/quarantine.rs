@@ -3,8 +3,10 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
+use penstock_core::ident;
+use penstock_core::object::ObjectRef;
 use penstock_core::quarantine::Subject;
-use penstock_core::reject::Reject;
+use penstock_core::reject::{Reject, Rule, Violation};
 
 use crate::answered;
 
@@ -42,6 +44,28 @@ impl Quarantine {
     /// Opens the rejects of one section of a large object: each section has keys of its own.
     pub fn of_section(&self, subject: Subject, section: u64) -> Writer<'_> {
         Writer { quarantine: self, subject, section, waiting: Vec::new(), bytes: 0, part: 0, written: 0 }
+    }
+
+    /// An object's own fault: nothing of it goes on.
+    pub async fn put_whole(
+        &self,
+        object: &ObjectRef,
+        dataset: &str,
+        violation: Violation,
+    ) -> Result<(), QuarantineError> {
+        let (etag, size) = (object.etag.as_deref().unwrap_or_default(), object.size.unwrap_or(0));
+        let rule = violation.rule;
+        let subject = Subject {
+            dataset: dataset.to_owned(),
+            id: ident::stable_id([&object.bucket, &object.key, etag, &size.to_string()]),
+            source: object.uri(),
+            contract_version: None,
+        };
+        // What the warehouse says may hold a value.
+        let reason = if rule == Rule::RefusedByWarehouse { "" } else { &violation.reason };
+        tracing::error!(source = object.uri(), rule = rule.as_str(), reason, "object was quarantined");
+        self.put(subject, vec![Reject::whole(violation)]).await?;
+        Ok(())
     }
 
     /// Writes all rejects of a subject at once.

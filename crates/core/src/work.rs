@@ -287,3 +287,7 @@ pub fn manifest<'a>(files: impl IntoIterator<Item = &'a File>) -> String {
     let entries: Vec<_> = files.into_iter().map(entry).collect();
     serde_json::json!({ "entries": entries }).to_string()
 }
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;

@@ -2,28 +2,11 @@
 //! object itself is a reject, not an error.
 
 use lambda_runtime::Diagnostic;
-use penstock_aws::contracts::LoadContractsError;
 use penstock_aws::fetch::FetchError;
 use penstock_aws::quarantine::QuarantineError;
 use penstock_aws::tasks::SendTasksError;
-use penstock_aws::vars::VarError;
 use penstock_aws::warehouse::{ExecuteError, Fault, WarehouseError};
-use penstock_core::contract::SetError;
 use penstock_core::sql::CopyError;
-
-/// The function cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A setting is missing or wrong.
-    #[error(transparent)]
-    Var(#[from] VarError),
-    /// The contracts cannot be read.
-    #[error(transparent)]
-    Contracts(#[from] LoadContractsError),
-    /// A contract's location cannot be used here.
-    #[error(transparent)]
-    Locations(#[from] SetError),
-}
 
 /// Objects could not be loaded now.
 #[derive(Debug, thiserror::Error)]

@@ -77,7 +77,8 @@ impl Work<'_> {
                 places.iter().filter_map(|place| Some((*place, told.get(*place)?.task.as_ref()))).collect();
             let settled = match identity {
                 Ok(Some(identity)) => {
-                    let object = ObjectRef { etag: identity.etag.clone(), ..object.clone() };
+                    let (etag, size) = (identity.etag.clone(), Some(identity.bytes));
+                    let object = ObjectRef { etag, size, ..object.clone() };
                     let new = Known { object, identity, events: Vec::new(), tasks: BTreeMap::new() };
                     let own = known.entry(new.identity.object_id).or_insert(new);
                     self.assign(own, &told).await
@@ -86,7 +87,9 @@ impl Work<'_> {
                 Err(error) => Err(error),
             };
             if let Err(error) = settled {
-                places.iter().for_each(|place| drop(self.settled.failed.insert(*place, error.of_another())));
+                let (first, others) = places.split_first().unwrap_or((&0, &[]));
+                others.iter().for_each(|place| drop(self.settled.failed.insert(*place, error.of_another())));
+                self.settled.failed.insert(*first, error);
             }
         }
         known

@@ -37,9 +37,10 @@ use serde_json::Value;
 
 pub use config::{Config, SERVICE};
 use dataset::{Kind, Work};
-pub use error::{Error, StartError};
+pub use error::Error;
 use known::Told;
-use prepare::{Preparer, quarantine_whole};
+pub use penstock_aws::StartError;
+use prepare::Preparer;
 use sink::Sink;
 use store::Store;
 
@@ -222,7 +223,7 @@ impl App {
             let reason = format!("bucket {} is not one that this function is set up for", object.bucket);
             Violation::record(Rule::UnknownBucket, reason)
         };
-        quarantine_whole(&self.quarantine, object, UNKNOWN_DATASET, violation).await?;
+        self.quarantine.put_whole(object, UNKNOWN_DATASET, violation).await?;
         Ok(None)
     }
 

@@ -10,12 +10,11 @@ use penstock_aws::Invocation;
 use penstock_aws::fetch::{FetchPart, Identified, fetch_from};
 use penstock_aws::quarantine::Quarantine;
 use penstock_core::decode::{Broken, Limits};
-use penstock_core::ident::{self, HexId};
+use penstock_core::ident::HexId;
 use penstock_core::ingest::{Checkpoint, Ingest, over_rejected_fraction};
 use penstock_core::object::ObjectRef;
-use penstock_core::quarantine::Subject;
 use penstock_core::receipt::{Receipt, Status};
-use penstock_core::reject::{Reject, Rule, Violation};
+use penstock_core::reject::{Rule, Violation};
 use penstock_core::row::{Checker, Origin};
 use penstock_core::work::{self, Account, Prepared, Progress};
 
@@ -158,7 +157,7 @@ impl Preparer<'_> {
             FetchPart::Unreadable(reason) => {
                 let violation = Violation::record(Rule::Unreadable, reason);
                 let dataset = &self.checker.contract().dataset;
-                quarantine_whole(self.quarantine, own.object, dataset, violation).await?;
+                self.quarantine.put_whole(own.object, dataset, violation).await?;
                 Ok(Err(Outcome::Failed(None)))
             }
         }
@@ -270,26 +269,4 @@ pub fn outcome(prepared: Prepared) -> Outcome {
         Status::Complete => Outcome::Ready(Box::new(prepared)),
         Status::Partial | Status::Failed => Outcome::Failed(Some(Box::new(prepared.receipt))),
     }
-}
-
-/// An object's own fault: nothing of it loads.
-pub async fn quarantine_whole(
-    quarantine: &Quarantine,
-    object: &ObjectRef,
-    dataset: &str,
-    violation: Violation,
-) -> Result<(), Error> {
-    let (etag, size) = (object.etag.as_deref().unwrap_or_default(), object.size.unwrap_or(0));
-    let rule = violation.rule;
-    let subject = Subject {
-        dataset: dataset.to_owned(),
-        id: ident::stable_id([&object.bucket, &object.key, etag, &size.to_string()]),
-        source: object.uri(),
-        contract_version: None,
-    };
-    // What the warehouse says may hold a value.
-    let reason = if rule == Rule::RefusedByWarehouse { "" } else { &violation.reason };
-    tracing::error!(source = object.uri(), rule = rule.as_str(), reason, "object was quarantined");
-    quarantine.put(subject, vec![Reject::whole(violation)]).await?;
-    Ok(())
 }

@@ -15,7 +15,6 @@ use penstock_core::work::{Claimed, Counts, Plan};
 use crate::dataset::Work;
 use crate::error::Error;
 use crate::known::{Known, MAX_REQUESTS};
-use crate::prepare::quarantine_whole;
 use crate::sink::Ended;
 
 /// Names of the counts in the load's last statement, in order.
@@ -139,7 +138,7 @@ impl Work<'_> {
         });
         // The text may hold the value, so it goes nowhere but into quarantine.
         let violation = Violation::record(Rule::RefusedByWarehouse, text.to_owned());
-        quarantine_whole(self.quarantine, &object, &plan.dataset, violation).await?;
+        self.quarantine.put_whole(&object, &plan.dataset, violation).await?;
         self.settled.add("ObjectsFailed", 1);
         if let Some(folder) = &own.folder {
             self.write_receipt(&own.object_id, &self.refused(&own, known)).await?;

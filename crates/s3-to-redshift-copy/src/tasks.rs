@@ -18,7 +18,7 @@ use penstock_core::reject::{Reject, Rule, Violation};
 use penstock_core::work::{self, Account, Progress, Split};
 
 use crate::error::Error;
-use crate::prepare::{Outcome, Preparer, RESERVE, ReadOn, Subjected, origin, outcome, quarantine_whole};
+use crate::prepare::{Outcome, Preparer, RESERVE, ReadOn, Subjected, origin, outcome};
 use crate::reading::Reading;
 
 /// Bytes that are looked at to see whether an object can be cut.
@@ -293,7 +293,7 @@ impl Preparer<'_> {
             format!("the {bytes} bytes from byte {at} on cannot be read in the time of an invocation");
         let violation = Violation::record(Rule::NoProgress, reason);
         let dataset = &self.checker.contract().dataset;
-        quarantine_whole(self.quarantine, own.object, dataset, violation.clone()).await?;
+        self.quarantine.put_whole(own.object, dataset, violation.clone()).await?;
         Ok(Outcome::Failed(Some(Box::new(self.receipt(own, account, Some(violation))))))
     }
 }

@@ -281,6 +281,22 @@ async fn rejects_are_held_against_the_whole_object_whatever_ranges_they_stand_in
 }
 
 #[tokio::test]
+async fn tasks_of_an_object_that_the_warehouse_refused_do_not_begin_it_anew() {
+    let route = route().await;
+    // Narrower than the contract, which no check of a record can know.
+    for sql in ["ALTER TABLE tgt.hits DROP COLUMN page", "ALTER TABLE tgt.hits ADD COLUMN page varchar(8)"] {
+        route.sql(sql).await.unwrap();
+    }
+    let (_, tasks) = split(&route, "copy/hits/big.json", hits(3_000, |_| false)).await;
+    assert_eq!(route.take(&tasks).await.unwrap(), NONE);
+    assert_eq!(route.take(&tasks).await.unwrap(), NONE);
+    assert_eq!(route.quarantined_rules().await.unwrap(), ["refused_by_warehouse"]);
+    let receipts = route.receipts().await.unwrap();
+    assert_eq!((&receipts[0]["status"], &receipts[0]["read"]), (&json!("failed"), &json!(3_000)));
+    is_settled(&route, "hits", 0).await;
+}
+
+#[tokio::test]
 async fn tasks_of_an_older_contract_are_begun_anew_under_the_new_one() {
     let route = route().await;
     let text = hits(3_000, BAD);
@@ -365,11 +381,11 @@ async fn a_small_object_that_runs_out_of_time_gets_a_task() {
 
 #[tokio::test]
 async fn a_task_that_gets_nothing_done_fails_its_object() {
-    let route = route_split(32 << 20).await;
-    // Much more than what half a second reads.
-    let body = gzip(&many_clients(600_000, ""));
+    let route = route_split(64 << 20).await;
+    // Much more than what can be read in the time that there is without the reserve.
+    let body = gzip(&many_clients(1_400_000, ""));
     let event = route.landing.put_for_event("copy/clients/slow.csv.gz", body).await.unwrap();
-    let time = Duration::from_millis(10_500);
+    let time = Duration::from_millis(10_800);
     let deadline = std::time::SystemTime::now() + time;
     let answer = route.copier.invoke_until(&batch(&[event]), deadline).await.unwrap();
     assert_eq!(penstock_tests::failures(&answer), Vec::<String>::new());
