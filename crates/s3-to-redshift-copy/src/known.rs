@@ -86,8 +86,7 @@ impl Work<'_> {
                 Ok(None) => self.supersede(object, &told).await,
                 Err(error) => Err(error),
             };
-            if let Err(error) = settled {
-                let (first, others) = places.split_first().unwrap_or((&0, &[]));
+            if let (Err(error), Some((first, others))) = (settled, places.split_first()) {
                 others.iter().for_each(|place| drop(self.settled.failed.insert(*place, error.of_another())));
                 self.settled.failed.insert(*first, error);
             }
