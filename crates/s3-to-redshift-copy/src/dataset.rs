@@ -187,24 +187,13 @@ impl Work<'_> {
         if self.kind == Kind::Trusted {
             return objects.into_iter().map(trusted).collect();
         }
-        let preparer = self.preparer;
-        let outcomes: Vec<_> = stream::iter(objects)
-            .map(|own| async move {
-                let outcome = match turn {
-                    Turn::Events => preparer.prepare(own.subject(), &own.ranges()).await,
-                    Turn::Tasks => preparer.prepare_tasks(own.subject(), &own.ranges()).await,
-                };
-                (own, outcome)
-            })
-            .buffer_unordered(MAX_READING)
-            .collect()
-            .await;
+        let outcomes = self.prepared(objects, turn).await;
         let mut claimed = Vec::new();
         for (own, outcome) in outcomes {
             let id = own.identity.object_id;
             let settled = match outcome {
                 Ok(Outcome::Ready(prepared)) => {
-                    claimed.push(in_flight(id, preparer.folder(own.subject()), *prepared));
+                    claimed.push(in_flight(id, self.preparer.folder(own.subject()), *prepared));
                     continue;
                 }
                 Ok(outcome) => self.close(own, outcome, tasked).await,
@@ -217,6 +206,23 @@ impl Work<'_> {
             }
         }
         claimed
+    }
+
+    /// Reads the objects, some at once.
+    async fn prepared<'k>(
+        &self,
+        objects: Vec<&'k Known>,
+        turn: Turn,
+    ) -> Vec<(&'k Known, Result<Outcome, Error>)> {
+        let preparer = self.preparer;
+        let outcomes = stream::iter(objects).map(|own| async move {
+            let outcome = match turn {
+                Turn::Events => preparer.prepare(own.subject(), &own.ranges()).await,
+                Turn::Tasks => preparer.prepare_tasks(own.subject(), &own.ranges()).await,
+            };
+            (own, outcome)
+        });
+        outcomes.buffer_unordered(MAX_READING).collect().await
     }
 
     /// What becomes of an object without rows to load.

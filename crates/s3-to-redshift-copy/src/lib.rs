@@ -19,6 +19,7 @@ mod store;
 mod tasks;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
@@ -28,10 +29,12 @@ use penstock_aws::quarantine::Quarantine;
 use penstock_aws::telemetry::{self, Metrics};
 use penstock_aws::warehouse::Warehouse;
 use penstock_aws::{Invocation, s3_client};
+use penstock_core::ident::HexId;
 use penstock_core::object::{ObjectRef, events_in, events_in_text};
 use penstock_core::quarantine::{Subject, UNKNOWN_DATASET};
 use penstock_core::range::RangeTask;
 use penstock_core::reject::{Reject, Rule, Violation};
+use penstock_core::row::Checker;
 use penstock_core::work::contract_fingerprint;
 use serde_json::Value;
 
@@ -250,17 +253,7 @@ impl App {
         let fingerprint = contract_fingerprint(checker.contract());
         let work = Work {
             kind,
-            preparer: Preparer {
-                s3: &self.s3,
-                sqs: &self.sqs,
-                queue_url: &self.config.queue_url,
-                split_bytes: self.config.split_bytes,
-                store: &self.store,
-                quarantine: &self.quarantine,
-                checker: &checker,
-                fingerprint: &fingerprint,
-                invocation,
-            },
+            preparer: self.preparer(&checker, &fingerprint, invocation),
             sink: Sink {
                 store: &self.store,
                 warehouse: &self.warehouse,
@@ -276,6 +269,25 @@ impl App {
         let settled = work.settle(objects).await;
         settled.counts.iter().for_each(|(name, count)| metrics.add(dataset, *name, *count));
         settled.failed
+    }
+
+    fn preparer<'a>(
+        &'a self,
+        checker: &'a Arc<Checker>,
+        fingerprint: &'a HexId,
+        invocation: &'a Invocation,
+    ) -> Preparer<'a> {
+        Preparer {
+            s3: &self.s3,
+            sqs: &self.sqs,
+            queue_url: &self.config.queue_url,
+            split_bytes: self.config.split_bytes,
+            store: &self.store,
+            quarantine: &self.quarantine,
+            checker,
+            fingerprint,
+            invocation,
+        }
     }
 
     /// Messages of a running load come again soon, those of a fault that may pass after a pause: their visibility would

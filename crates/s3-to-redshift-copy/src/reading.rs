@@ -22,6 +22,8 @@ pub struct Reading<'a> {
     parts: PartWriter,
     rejects: Writer<'a>,
     section: u64,
+    /// Empty between two pieces; its memory is used again.
+    batch: Batch,
     /// Of the section that is being read.
     account: Account,
     warnings: Warnings,
@@ -57,6 +59,7 @@ impl<'a> Reading<'a> {
             parts: PartWriter::new(contract, origin.source.clone()),
             rejects: own.quarantine.of_section(own.subject(origin), section),
             section,
+            batch: Batch::default(),
             account: Account::default(),
             warnings: Warnings::default(),
             progress,
@@ -74,17 +77,28 @@ impl<'a> Reading<'a> {
 
     /// Reads bytes, in steps of bounded memory, up to where the object breaks off.
     pub async fn feed(&mut self, ingest: &mut Ingest, bytes: &[u8]) -> Result<Option<Broken>, Error> {
-        let mut batch = Batch::default();
+        let mut batch = std::mem::take(&mut self.batch);
+        let fed = self.steps(ingest, bytes, &mut batch).await;
+        self.batch = batch;
+        fed
+    }
+
+    async fn steps(
+        &mut self,
+        ingest: &mut Ingest,
+        bytes: &[u8],
+        batch: &mut Batch,
+    ) -> Result<Option<Broken>, Error> {
         let mut rest = bytes;
         while !rest.is_empty() {
             self.has_time()?;
-            let step = ingest.step(rest, &mut batch);
-            self.take(ingest, &mut batch).await?;
+            let step = ingest.step(rest, batch);
+            self.take(ingest, batch).await?;
             match step {
                 Ok(taken) => rest = rest.get(taken..).unwrap_or_default(),
                 Err(broken) => return Ok(Some(broken)),
             }
-            if let Some(broken) = self.turn_sections(ingest, &mut batch).await? {
+            if let Some(broken) = self.turn_sections(ingest, batch).await? {
                 return Ok(Some(broken));
             }
         }

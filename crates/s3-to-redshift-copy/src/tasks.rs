@@ -231,12 +231,22 @@ impl Preparer<'_> {
         if let (Some(ingest), None) = (&mut ingest, &broken) {
             broken = reading.end(ingest).await?;
         }
+        self.close_range(reading, broken, &work::range_key(folder, number)).await?;
+        Ok(None)
+    }
+
+    /// Writes a range's account, when its rows and rejects are safe.
+    async fn close_range(
+        &self,
+        mut reading: Reading<'_>,
+        broken: Option<Broken>,
+        key: &str,
+    ) -> Result<(), Error> {
         let account = reading.close(broken.as_ref()).await?;
         reading.close_rejects(broken.as_ref().map(Broken::violation)).await?;
-        let text = serde_json::to_vec(&account).unwrap_or_default();
-        self.store.put(&work::range_key(folder, number), text).await?;
-        tracing::info!(source = origin.source, number, read = account.read, "range is read");
-        Ok(None)
+        self.store.put(key, serde_json::to_vec(&account).unwrap_or_default()).await?;
+        tracing::info!(key, read = account.read, "range is read");
+        Ok(())
     }
 
     /// The object's account from those of its ranges.

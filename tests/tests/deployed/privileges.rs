@@ -264,13 +264,7 @@ async fn the_copier_is_refused_what_each_statement_of_its_role_allows() {
         }
         refused.extend(take_task(&deployment, &route, label).await);
         if label.ends_with("HandOver") {
-            route
-                .drop_file(&route.landing, &format!("copy/customers/{label}-late.csv"), customers())
-                .await
-                .unwrap();
-            set_timeout(&deployment, COPIER, "10");
-            refused.extend(take(&deployment, &route).await);
-            set_timeout(&deployment, COPIER, "900");
+            refused.extend(run_out_of_time(&deployment, &route, label).await);
         }
         if refused.is_empty() {
             goes_by_itself(&deployment, COPIER, async || {
@@ -318,6 +312,16 @@ async fn take(deployment: &Deployment<'_>, route: &DeployedCopy<'_>) -> Vec<Stri
         (false, true) => panic!("refused, and nothing given back: {invoked:?}"),
         _ => refused,
     }
+}
+
+/// The function has no time for an object, and hands its message over.
+async fn run_out_of_time(deployment: &Deployment<'_>, route: &DeployedCopy<'_>, label: &str) -> Vec<String> {
+    let key = format!("copy/customers/{label}-late.csv");
+    route.drop_file(&route.landing, &key, customers()).await.unwrap();
+    set_timeout(deployment, COPIER, "10");
+    let refused = take(deployment, route).await;
+    set_timeout(deployment, COPIER, "900");
+    refused
 }
 
 /// A task that nothing was begun for: the function looks whether its object has failed, and sends tasks anew.
