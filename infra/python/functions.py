@@ -28,6 +28,8 @@ class Function:
     role_output: str
     memory_mb: int
     timeout: int
+    # Whether it sends messages to its own queue, which Lambda takes for an endless loop unless it is told.
+    sends_to_itself: bool = False
 
     def deployed_name(self, stage: str) -> str:
         """Its name in a stage, which is its role's name too."""
@@ -36,8 +38,8 @@ class Function:
 
 # In the order of deployment: rows of a contract that the loader does not know yet would wait in its queue.
 LOADER = Function("sqs-fifo-to-redshift", "SqsFifoToRedshiftRoleArn", memory_mb=512, timeout=300)
-# A whole file of any size in one invocation; a large one takes as long as there is.
-COPIER = Function("s3-to-redshift-copy", "S3ToRedshiftCopyRoleArn", memory_mb=1024, timeout=900)
+# A file that is too much for one invocation is read in as few as there can be.
+COPIER = Function("s3-to-redshift-copy", "S3ToRedshiftCopyRoleArn", memory_mb=1024, timeout=900, sends_to_itself=True)
 FUNCTIONS = [
     LOADER,
     Function("s3-to-sqs-fifo", "S3ToSqsFifoRoleArn", memory_mb=512, timeout=300),
@@ -68,6 +70,12 @@ class Target:
 
 def deploy(lambda_client, function: Function, target: Target) -> bool:
     """Deploys a function; False when it is deployed already, exactly like this."""
+    deployed = deploy_code(lambda_client, function, target)
+    return set_recursion(lambda_client, function, function.deployed_name(target.stage)) or deployed
+
+
+def deploy_code(lambda_client, function: Function, target: Target) -> bool:
+    """Deploys code and settings; False when they are there already."""
     name, role = function.deployed_name(target.stage), target.roles[function.role_output]
     fingerprint = fingerprint_of(function, target)
     there = read(lambda_client, name)
@@ -85,6 +93,17 @@ def deploy(lambda_client, function: Function, target: Target) -> bool:
         configuration = await_update(lambda_client, name)
     tags = {FINGERPRINT: tag_of(fingerprint, configuration)}
     lambda_client.tag_resource(Resource=configuration["FunctionArn"], Tags=tags)
+    return True
+
+
+def set_recursion(lambda_client, function: Function, name: str) -> bool:
+    """Whether Lambda ends a chain of messages from the function to itself, by default after some 16 of them; False when
+    it was told already. A cloud without this call fails the deployment: large files would end in the dead-letter queue
+    there."""
+    wanted = "Allow" if function.sends_to_itself else "Terminate"
+    if lambda_client.get_function_recursion_config(FunctionName=name)["RecursiveLoop"] == wanted:
+        return False
+    lambda_client.put_function_recursion_config(FunctionName=name, RecursiveLoop=wanted)
     return True
 
 

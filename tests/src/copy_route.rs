@@ -2,6 +2,7 @@
 //! bootstrap. It knows the function by its binary and the warehouse by its Data API.
 
 use std::ops::Deref;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use redshift_local::Server;
@@ -10,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::results::{Results, WORKGROUP};
 use crate::route::{failures, migrate, warehouse};
-use crate::{Bootstrap, Bucket, MiniStack, Queue};
+use crate::{Bootstrap, Bucket, MiniStack, Queue, until};
 
 /// The function.
 pub const COPIER: &str = "s3-to-redshift-copy";
@@ -46,6 +47,11 @@ impl Deref for CopyRoute {
 impl CopyRoute {
     /// The route with the contracts of a directory.
     pub async fn with_contracts(folder: TempDir) -> anyhow::Result<Self> {
+        Self::with_settings(folder, &[]).await
+    }
+
+    /// The same with more variables for the function.
+    pub async fn with_settings(folder: TempDir, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let contracts = folder.path();
         let cloud = MiniStack::shared().await?;
         let redshift = warehouse().await?;
@@ -70,6 +76,7 @@ impl CopyRoute {
         ] {
             vars.push((name.to_owned(), value));
         }
+        vars.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let results = Results::new(cloud, redshift, &database, [work, quarantine]).await?;
         migrate(contracts, &results).await?;
         let copier = Bootstrap::start(COPIER, vars.clone()).await?;
@@ -80,6 +87,27 @@ impl CopyRoute {
     pub async fn take(&self, messages: &[Value]) -> anyhow::Result<Vec<usize>> {
         let answer = self.copier.invoke(&batch(messages)).await?;
         failures(&answer).iter().map(|id| id.parse().context("a message's number")).collect()
+    }
+
+    /// Has a function take what the queue gives until it is empty, as Lambda's event source does; gives the number of
+    /// invocations. Each has so much time, if it is limited.
+    pub async fn work_off(&self, function: &Bootstrap, time: Option<Duration>) -> anyhow::Result<usize> {
+        let mut invocations = 0;
+        until("the queue to be empty", Duration::from_secs(120), async || {
+            let batch = self.queue.receive(10).await?;
+            if batch.is_empty() {
+                return Ok((self.queue.depth().await? == 0).then_some(()));
+            }
+            invocations += 1;
+            let answer = match time {
+                Some(time) => function.invoke_until(&batch.event, SystemTime::now() + time).await?,
+                None => function.invoke(&batch.event).await?,
+            };
+            self.queue.settle(batch, &answer).await?;
+            Ok(None)
+        })
+        .await?;
+        Ok(invocations)
     }
 
     /// Puts objects into the landing bucket and has the function take them all at once; nothing may be given back.

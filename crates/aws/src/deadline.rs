@@ -17,6 +17,7 @@ pub struct Invocation {
     pub trace_id: Option<String>,
     /// Start in ms since 1970.
     pub started_ms: u64,
+    begun: Instant,
     deadline: Option<Instant>,
 }
 
@@ -30,6 +31,7 @@ impl Invocation {
             request_id: context.request_id.clone(),
             trace_id: context.xray_trace_id.clone(),
             started_ms: now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
+            begun: Instant::now(),
             deadline: left.map(|left| Instant::now() + left),
         }
     }
@@ -41,6 +43,7 @@ impl Invocation {
             request_id: "local".into(),
             trace_id: None,
             started_ms: 0,
+            begun: Instant::now(),
             deadline: left.map(|left| Instant::now() + left),
         }
     }
@@ -51,8 +54,33 @@ impl Invocation {
         Some(deadline.saturating_duration_since(Instant::now()).saturating_sub(reserve))
     }
 
+    /// Whether at least three quarters of the time are still to come that there was without the reserve: who begins now
+    /// and gets nothing done would get nothing done by beginning again.
+    pub fn is_young(&self, reserve: Duration) -> bool {
+        let Some(deadline) = self.deadline else { return true };
+        let all = deadline.saturating_duration_since(self.begun).saturating_sub(reserve);
+        self.left(reserve).is_none_or(|left| left * 4 >= all * 3)
+    }
+
     /// Whether nothing but the reserve is left.
     pub fn is_over(&self, reserve: Duration) -> bool {
         self.left(reserve).is_some_and(|left| left.is_zero())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn three_quarters_of_the_time_without_the_reserve_are_youth() {
+        let reserve = Duration::from_secs(10);
+        let invocation = Invocation::lasting(Some(Duration::from_secs(30)));
+        assert!(invocation.is_young(reserve));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!(invocation.is_young(reserve));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!invocation.is_young(reserve) && !invocation.is_over(reserve));
+        assert!(Invocation::lasting(None).is_young(reserve));
     }
 }

@@ -34,6 +34,17 @@ pub enum Fetch {
     Unreadable(String),
 }
 
+/// What became of a request for a part of an object.
+#[derive(Debug)]
+pub enum FetchPart {
+    /// Here it is.
+    Found(ByteStream),
+    /// As for the whole object.
+    Superseded,
+    /// As for the whole object.
+    Unreadable(String),
+}
+
 /// What an object is, without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identified {
@@ -84,6 +95,24 @@ pub async fn fetch(s3: &Client, object: &ObjectRef) -> Result<Fetch, FetchError>
     match request.send().await {
         Ok(output) => Ok(Fetch::Found(Box::new(found(object, output)))),
         Err(error) => refused(object, &error),
+    }
+}
+
+/// Asks for the bytes of that content from an offset on, which the object must have. A part says nothing of the whole:
+/// only the body comes.
+pub async fn fetch_from(s3: &Client, object: &ObjectRef, offset: u64) -> Result<FetchPart, FetchError> {
+    let request = s3.get_object().bucket(&object.bucket).key(&object.key).set_if_match(object.etag.clone());
+    // The SDK could check a part against nothing.
+    let request = match offset {
+        0 => request.checksum_mode(ChecksumMode::Enabled),
+        offset => request.range(format!("bytes={offset}-")),
+    };
+    match request.send().await {
+        Ok(output) => Ok(FetchPart::Found(output.body)),
+        Err(error) => Ok(match refused(object, &error)? {
+            Fetch::Unreadable(reason) => FetchPart::Unreadable(reason),
+            Fetch::Superseded | Fetch::Found(_) => FetchPart::Superseded,
+        }),
     }
 }
 

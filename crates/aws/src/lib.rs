@@ -1,4 +1,4 @@
-//! AWS code that two or more functions share: reading objects, quarantine, the warehouse, telemetry, settings.
+//! AWS code that two or more functions share: reading objects, quarantine, the warehouse, tasks, telemetry, settings.
 //! Knows no function, no queue and no route: what only one function does lives in that function.
 
 #[cfg(feature = "sdk")]
@@ -9,6 +9,9 @@ pub mod deadline;
 pub mod fetch;
 #[cfg(feature = "sdk")]
 pub mod quarantine;
+mod start;
+#[cfg(feature = "sdk")]
+pub mod tasks;
 pub mod telemetry;
 pub mod vars;
 #[cfg(feature = "sdk")]
@@ -17,6 +20,7 @@ pub mod warehouse;
 #[cfg(feature = "sdk")]
 pub use causes::answered;
 pub use deadline::Invocation;
+pub use start::StartError;
 
 /// Clients are made from this once, in main.
 #[cfg(feature = "sdk")]

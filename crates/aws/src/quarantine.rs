@@ -3,8 +3,10 @@
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
+use penstock_core::ident;
+use penstock_core::object::ObjectRef;
 use penstock_core::quarantine::Subject;
-use penstock_core::reject::Reject;
+use penstock_core::reject::{Reject, Rule, Violation};
 
 use crate::answered;
 
@@ -36,7 +38,34 @@ impl Quarantine {
 
     /// Opens the rejects of one subject.
     pub fn of(&self, subject: Subject) -> Writer<'_> {
-        Writer { quarantine: self, subject, waiting: Vec::new(), bytes: 0, part: 0, written: 0 }
+        self.of_section(subject, 0)
+    }
+
+    /// Opens the rejects of one section of a large object: each section has keys of its own.
+    pub fn of_section(&self, subject: Subject, section: u64) -> Writer<'_> {
+        Writer { quarantine: self, subject, section, waiting: Vec::new(), bytes: 0, part: 0, written: 0 }
+    }
+
+    /// An object's own fault: nothing of it goes on.
+    pub async fn put_whole(
+        &self,
+        object: &ObjectRef,
+        dataset: &str,
+        violation: Violation,
+    ) -> Result<(), QuarantineError> {
+        let (etag, size) = (object.etag.as_deref().unwrap_or_default(), object.size.unwrap_or(0));
+        let rule = violation.rule;
+        let subject = Subject {
+            dataset: dataset.to_owned(),
+            id: ident::stable_id([&object.bucket, &object.key, etag, &size.to_string()]),
+            source: object.uri(),
+            contract_version: None,
+        };
+        // What the warehouse says may hold a value.
+        let reason = if rule == Rule::RefusedByWarehouse { "" } else { &violation.reason };
+        tracing::error!(source = object.uri(), rule = rule.as_str(), reason, "object was quarantined");
+        self.put(subject, vec![Reject::whole(violation)]).await?;
+        Ok(())
     }
 
     /// Writes all rejects of a subject at once.
@@ -52,6 +81,7 @@ impl Quarantine {
 pub struct Writer<'a> {
     quarantine: &'a Quarantine,
     subject: Subject,
+    section: u64,
     waiting: Vec<Reject>,
     bytes: usize,
     part: u32,
@@ -71,6 +101,13 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Makes the rejects of this section safe and goes on with those of another one.
+    pub async fn turn_to(&mut self, section: u64) -> Result<(), QuarantineError> {
+        self.flush().await?;
+        (self.section, self.part) = (section, 0);
+        Ok(())
+    }
+
     /// Writes what is left and gives the number of rejects that are safe.
     pub async fn finish(mut self) -> Result<u64, QuarantineError> {
         self.flush().await?;
@@ -81,7 +118,7 @@ impl Writer<'_> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let key = self.subject.key(self.quarantine.function, self.part);
+        let key = self.subject.section_key(self.quarantine.function, self.section, self.part);
         let body = self.subject.lines(&self.waiting);
         let put = self.quarantine.s3.put_object().bucket(&self.quarantine.bucket).key(&key);
         put.content_type("application/x-ndjson")

@@ -1,6 +1,7 @@
 //! One object's bytes into a batch: decompress, frame, check, derive, stamp. The one way in for every route.
 //! Pure: bytes are pushed in, rows and rejects are taken out; who fetches and who delivers is not known here.
 
+mod checkpoint;
 mod reader;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use crate::contract::{ContractError, Format};
 use crate::decode::{Broken, Inflate, Limits};
 use crate::reject::Reject;
 use crate::row::{CheckedRows, Checker, Origin, Place, Rows, Session, Warnings};
+pub use checkpoint::Checkpoint;
 use reader::{Reader, Taken};
 
 /// Rows and rejects of one object, since it was last cleared. `read` counts both.
@@ -50,6 +52,10 @@ pub enum Progress {
 pub struct Ingest {
     records: Records,
     inflate: Option<Inflate>,
+    /// Whether the bytes are compressed.
+    packed: bool,
+    /// Plain bytes that were read before, and are dropped.
+    skip: u64,
     reader: Reader,
     /// How decompression ended.
     unpacked: Result<(), Broken>,
@@ -61,6 +67,8 @@ struct Records {
     checker: Arc<Checker>,
     session: Session,
     origin: Origin,
+    /// Whether lines are counted from the object's first one.
+    tells_lines: bool,
 }
 
 impl Ingest {
@@ -75,8 +83,8 @@ impl Ingest {
         }
         let reader = Reader::new(&checker, &origin, limits);
         let inflate = Some(Inflate::new(s3.compression, limits));
-        let records = Records { checker, session: Session::default(), origin };
-        Ok(Self { records, inflate, reader, unpacked: Ok(()) })
+        let records = Records { checker, session: Session::default(), origin, tells_lines: true };
+        Ok(Self { records, inflate, packed: false, skip: 0, reader, unpacked: Ok(()) })
     }
 
     /// Notes the names of fields that the contract does not name, for who asks for them.
@@ -92,7 +100,7 @@ impl Ingest {
 
     /// The batch's rows with their stamps: who only counts rows or looks at them does without.
     pub fn stamp<'b>(&mut self, batch: &'b mut Batch) -> &'b Rows {
-        let Records { checker, session, origin } = &mut self.records;
+        let Records { checker, session, origin, .. } = &mut self.records;
         batch.rows.stamp(|rows, at| {
             let Some(position) = rows.get(at).map(|row| row.position()) else { return };
             checker.stamp(rows, at, &Place::Object { origin, position }, session);
@@ -113,29 +121,31 @@ impl Ingest {
     /// a batch stays small whatever the bytes unpack to; none while rows of a block wait. On `Broken` what the batch
     /// got before stays valid.
     pub fn step(&mut self, bytes: &[u8], batch: &mut Batch) -> Result<usize, Broken> {
-        let Self { records, inflate, reader, .. } = self;
+        let Self { records, inflate, packed, skip, reader, .. } = self;
         let Some(inflate) = inflate else { return Ok(bytes.len()) };
         if reader.holds_rows() && reader.take(records, batch)? == Taken::Some {
             return Ok(0);
         }
         let mut framed = Ok(());
         let taken = inflate.step(bytes, &mut |plain| {
-            if framed.is_ok() {
-                framed = reader.push(plain, records).and_then(|()| reader.take(records, batch)).map(|_| ());
+            let new = unread(skip, plain);
+            if framed.is_ok() && !new.is_empty() {
+                framed = reader.push(new, records).and_then(|()| reader.take(records, batch)).map(|_| ());
             }
         });
+        *packed = !inflate.is_plain();
         framed.and(taken)
     }
 
     /// The end of the object, called until it is `Done`. A stream that is not complete is `Broken`, after its last
     /// records were taken.
     pub fn finish(&mut self, batch: &mut Batch) -> Result<Progress, Broken> {
-        let Self { records, inflate, reader, unpacked } = self;
+        let Self { records, inflate, skip, reader, unpacked, .. } = self;
         if let Some(inflate) = inflate.take() {
             let mut framed = Ok(());
             *unpacked = inflate.finish(&mut |plain| {
                 if framed.is_ok() {
-                    framed = reader.push(plain, records);
+                    framed = reader.push(unread(skip, plain), records);
                 }
             });
             framed.and_then(|()| reader.finish(records, unpacked.is_ok()))?;
@@ -149,6 +159,13 @@ impl Ingest {
             (taken, ended) => ended.and(taken).map(|_| Progress::Done),
         }
     }
+}
+
+/// What of the next plain bytes was not read before.
+fn unread<'b>(skip: &mut u64, plain: &'b [u8]) -> &'b [u8] {
+    let read = usize::try_from(*skip).unwrap_or(usize::MAX).min(plain.len());
+    *skip -= read as u64;
+    plain.get(read..).unwrap_or_default()
 }
 
 /// Formats that this build reads.

@@ -7,6 +7,7 @@
 //! - [`decode`]: bytes into records, as a stream; [`row`]: records into checked, derived, stamped rows
 //! - [`ident`]: identity and order; [`reject`]: why a record is no row
 //! - [`kpl`]: aggregated stream records; [`queue`]: rows into messages and back; [`chunk`]: lists cut by count and bytes
+//! - [`range`]: large objects in ranges, and the tasks that have them read
 //! - [`sql`]: DDL and the load transaction; [`quarantine`] and [`receipt`]: what is written about an object
 //! - [`mask`]: a raw record as people may see it
 //!
@@ -23,6 +24,7 @@ pub mod object;
 pub mod parts;
 pub mod quarantine;
 pub mod queue;
+pub mod range;
 pub mod receipt;
 pub mod reject;
 pub mod row;

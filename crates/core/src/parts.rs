@@ -64,7 +64,8 @@ impl PartWriter {
         self.cut()
     }
 
-    fn cut(&mut self) -> Result<Option<Vec<u8>>, PartError> {
+    /// The file so far, if there are rows in it: the next row begins another one.
+    pub fn cut(&mut self) -> Result<Option<Vec<u8>>, PartError> {
         if self.lines.is_empty() {
             return Ok(None);
         }

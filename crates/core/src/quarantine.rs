@@ -63,7 +63,13 @@ impl Subject {
 
     /// Key of the n-th part (from 0) of what one function rejects of this subject.
     pub fn key(&self, function: &str, part: u32) -> String {
-        format!("{}/{}/{function}-{part:06}.jsonl.gz", self.dataset, self.id)
+        self.section_key(function, 0, part)
+    }
+
+    /// The same of one section of a large object; the first one's keys are those of a whole object.
+    pub fn section_key(&self, function: &str, section: u64, part: u32) -> String {
+        let section = if section == 0 { String::new() } else { format!("s{section:06}-") };
+        format!("{}/{}/{function}-{section}{part:06}.jsonl.gz", self.dataset, self.id)
     }
 
     /// The rejects as gzipped JSON lines; the same rejects give the same bytes.

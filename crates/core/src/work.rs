@@ -2,8 +2,14 @@
 //! load's plan, and the manifests that COPY reads. Every name and every byte follows from the objects and the contract
 //! alone, so that a redelivery finds what was done and two at once write the same. Writes nothing itself.
 //!
+//! A large object is read in sections of about `SPLIT_BYTES`: apart, as ranges, or one after another with a checkpoint
+//! between. Each section has parts of its own, so that who reads it again writes the same bytes to the same keys.
+//!
 //! ```text
-//! objects/<dataset>/<preparation>/part-000000.json.zst   rows of one object, in the hand-over format
+//! objects/<dataset>/<preparation>/part-000000-000000.json.zst   rows of one object by section, in the hand-over format
+//! objects/<dataset>/<preparation>/_split.json            how it is cut into ranges: while it is there, they are read
+//! objects/<dataset>/<preparation>/ranges/000000.json     account of one range
+//! objects/<dataset>/<preparation>/_progress.json         account of the sections so far, and where to go on
 //! objects/<dataset>/<preparation>/_done.json             its account, written last: then the parts are complete
 //! loads/<dataset>/<load>/plan.json                       written before the load is submitted, deleted last
 //! loads/<dataset>/<load>/objects.json.zst                what the load claims
@@ -14,6 +20,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::Contract;
 use crate::ident::{self, HexId};
+use crate::ingest::Checkpoint;
+use crate::range::Ranges;
 use crate::receipt::Receipt;
 use crate::sql::{Accounting, Packing};
 
@@ -23,9 +31,34 @@ pub fn object_folder(contract: &Contract, fingerprint: &HexId, object_id: &HexId
     format!("objects/{}/{id}/", contract.dataset)
 }
 
-/// Key of an object's n-th file of rows.
-pub fn part_key(folder: &str, n: usize) -> String {
-    format!("{folder}part-{n:06}.json.zst")
+/// Key of the n-th file of rows of an object's section.
+pub fn part_key(folder: &str, section: u64, n: usize) -> String {
+    format!("{folder}part-{section:06}-{n:06}.json.zst")
+}
+
+/// Key of how an object is cut into ranges.
+pub fn split_key(folder: &str) -> String {
+    format!("{folder}_split.json")
+}
+
+/// Folder of the accounts of an object's ranges.
+pub fn ranges_folder(folder: &str) -> String {
+    format!("{folder}ranges/")
+}
+
+/// Key of the account of one range.
+pub fn range_key(folder: &str, number: u32) -> String {
+    format!("{}{number:06}.json", ranges_folder(folder))
+}
+
+/// The range whose account this key is.
+pub fn range_of(key: &str) -> Option<u32> {
+    key.rsplit_once('/')?.1.strip_suffix(".json")?.parse().ok()
+}
+
+/// Key of how far an object is read.
+pub fn progress_key(folder: &str) -> String {
+    format!("{folder}_progress.json")
 }
 
 /// Key of an object's account.
@@ -50,6 +83,68 @@ pub struct Prepared {
     pub receipt: Receipt,
     /// The files, in order.
     pub parts: Vec<File>,
+    /// Whether it was read in pieces: then more than the parts may lie in its folder.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub in_pieces: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// What was read of an object: some of it, or all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Records.
+    pub read: u64,
+    /// Of them in quarantine.
+    pub rejected: u64,
+    /// Of them in the parts.
+    pub rows: u64,
+    /// Fields that the contract does not name.
+    pub extra_fields: u64,
+    /// Findings that reject no record.
+    pub warnings: u64,
+    /// The files of the rows, in order.
+    pub parts: Vec<File>,
+    /// Why nothing more can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
+}
+
+impl Account {
+    /// Adds what was read behind this.
+    pub fn append(&mut self, next: Self) {
+        self.read += next.read;
+        self.rejected += next.rejected;
+        self.rows += next.rows;
+        self.extra_fields += next.extra_fields;
+        self.warnings += next.warnings;
+        self.parts.extend(next.parts);
+        self.broken = self.broken.take().or(next.broken);
+    }
+}
+
+/// How far an object is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// What was read so far.
+    pub account: Account,
+    /// Where to go on; nowhere when no section is complete yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
+    /// Bytes of a section: it is kept to, whatever the setting is by then.
+    pub section_bytes: u64,
+}
+
+/// How a large object is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// The ranges; one, where it is read from its beginning.
+    pub ranges: Ranges,
+    /// How its lines are read, where each stands for itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<Checkpoint>,
 }
 
 /// A file that COPY reads.
@@ -76,10 +171,13 @@ pub struct Claimed {
     /// Records read, rejected and left out, where they are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,
+    /// Whether more than its files may lie in its folder.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub in_pieces: bool,
 }
 
 /// Records of one object before its load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// All.
     pub read: u64,
@@ -189,3 +287,7 @@ pub fn manifest<'a>(files: impl IntoIterator<Item = &'a File>) -> String {
     let entries: Vec<_> = files.into_iter().map(entry).collect();
     serde_json::json!({ "entries": entries }).to_string()
 }
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;

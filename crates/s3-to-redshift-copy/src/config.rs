@@ -1,18 +1,23 @@
 //! Settings of s3-to-redshift-copy, read once from the environment. An error names the variable.
 
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use penstock_aws::StartError;
 use penstock_aws::contracts::{Datasets, load_contracts};
 use penstock_aws::vars::{VarError, Vars};
 use penstock_aws::warehouse::{TableHome, WarehouseTarget};
 use penstock_core::contract::ContractSet;
 use penstock_core::sql::CopyRole;
 
-use crate::error::StartError;
-
 /// Name of the function in logs, metrics and quarantine keys.
 pub const SERVICE: &str = "s3-to-redshift-copy";
+
+/// Bytes of an object that are read at once where nothing else is said.
+const SPLIT_BYTES: u64 = 256 << 20;
+/// Less would be more tasks than reading, and more than any object has.
+const SPLIT_RANGE: RangeInclusive<u64> = 64 << 10..=50 << 40;
 
 /// Settings of the function.
 #[derive(Debug)]
@@ -27,6 +32,8 @@ pub struct Config {
     pub quarantine_bucket: String,
     /// The queue that triggers the function (`COPY_QUEUE_URL`): for handing messages over.
     pub queue_url: String,
+    /// A larger object is read in pieces of about so many bytes (`SPLIT_BYTES`).
+    pub split_bytes: u64,
     /// Who COPY is (`COPY_ROLE_ARN`; `default` is the warehouse's own role).
     pub copy_role: CopyRole,
     /// `WORKGROUP_NAME` or `CLUSTER_IDENTIFIER`, and `SECRET_ARN`.
@@ -61,6 +68,7 @@ impl Config {
             work_bucket: vars.required("WORK_BUCKET")?,
             quarantine_bucket: vars.required("QUARANTINE_BUCKET")?,
             queue_url: vars.required("COPY_QUEUE_URL")?,
+            split_bytes: split_bytes(&vars)?,
             copy_role: CopyRole::new(&role).ok_or(wrong_role)?,
             warehouse: WarehouseTarget::from_vars(&vars)?,
             datasets: Datasets::with_locations(set, env)?,
@@ -69,5 +77,30 @@ impl Config {
                 .map(|own| (own.dataset.clone(), TableHome::of(own, env).map_err(|e| e.to_string())))
                 .collect(),
         })
+    }
+}
+
+fn split_bytes(vars: &Vars<'_>) -> Result<u64, VarError> {
+    let Some(text) = vars.optional("SPLIT_BYTES") else { return Ok(SPLIT_BYTES) };
+    let bytes = text.parse().ok().filter(|bytes| SPLIT_RANGE.contains(bytes));
+    bytes.ok_or(VarError::Invalid { name: "SPLIT_BYTES", expected: "a number of bytes, at least 65536" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn split_bytes_are_a_number_that_makes_sense() {
+        let of = |text: &str| {
+            let text = text.to_owned();
+            split_bytes(&Vars::new(&move |_| Some(text.clone())))
+        };
+        assert_eq!(of("").ok(), Some(256 << 20));
+        assert_eq!(of("65536").ok(), Some(65_536));
+        for wrong in ["65535", "0", "-1", "256MB", "1e9", " 65536"] {
+            let message = "environment variable SPLIT_BYTES must be a number of bytes, at least 65536";
+            assert_eq!(of(wrong).unwrap_err().to_string(), message, "{wrong}");
+        }
     }
 }

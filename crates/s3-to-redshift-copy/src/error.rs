@@ -2,27 +2,11 @@
 //! object itself is a reject, not an error.
 
 use lambda_runtime::Diagnostic;
-use penstock_aws::contracts::LoadContractsError;
 use penstock_aws::fetch::FetchError;
 use penstock_aws::quarantine::QuarantineError;
-use penstock_aws::vars::VarError;
+use penstock_aws::tasks::SendTasksError;
 use penstock_aws::warehouse::{ExecuteError, Fault, WarehouseError};
-use penstock_core::contract::SetError;
 use penstock_core::sql::CopyError;
-
-/// The function cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A setting is missing or wrong.
-    #[error(transparent)]
-    Var(#[from] VarError),
-    /// The contracts cannot be read.
-    #[error(transparent)]
-    Contracts(#[from] LoadContractsError),
-    /// A contract's location cannot be used here.
-    #[error(transparent)]
-    Locations(#[from] SetError),
-}
 
 /// Objects could not be loaded now.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +47,13 @@ pub enum Error {
     /// Rejects are not safe.
     #[error(transparent)]
     Quarantine(#[from] QuarantineError),
+    /// The function's own queue did not take tasks.
+    #[error(transparent)]
+    Tasks(#[from] SendTasksError),
+    /// Another invocation settled the object while this one read of it: what is true now shows when its message comes
+    /// again.
+    #[error("the object was closed while it was read")]
+    Closed,
     /// The dataset's contract cannot be used as it is: a new deployment mends it.
     #[error("contract: {0}")]
     Contract(String),
@@ -91,6 +82,8 @@ impl Error {
             | Self::Ledger(_)
             | Self::Running(_)
             | Self::Quarantine(_)
+            | Self::Tasks(_)
+            | Self::Closed
             | Self::OutOfTime
             | Self::Together(_) => true,
             Self::Load(fault) => *fault != Fault::OutOfBalance,
@@ -103,6 +96,7 @@ impl Error {
         match self {
             Self::Running(statement) => Self::Running(statement.clone()),
             Self::OutOfTime => Self::OutOfTime,
+            Self::Closed => Self::Closed,
             Self::Load(fault) => Self::Load(*fault),
             Self::Contract(reason) => Self::Contract(reason.clone()),
             other => Self::Together(other.to_string()),
@@ -120,6 +114,8 @@ impl Error {
             Self::Load(_) => "LoadError",
             Self::Running(_) => "StillRunning",
             Self::Quarantine(_) => "QuarantineError",
+            Self::Tasks(_) => "TasksError",
+            Self::Closed => "ObjectClosed",
             Self::Contract(_) => "ContractError",
             Self::Sql(_) => "SqlError",
             Self::OutOfTime => "OutOfTime",

@@ -3,18 +3,23 @@
 //! its events come.
 //!
 //! Objects of the landing bucket are read in flight: good rows into files that COPY reads, rejects into quarantine.
-//! Objects of the stage bucket hold rows that our transform has stamped; COPY reads them where they lie. A message is
-//! given back unless all its objects are committed, or in quarantine.
+//! Objects of the stage bucket hold rows that our transform has stamped; COPY reads them where they lie. An object that
+//! is too much for one invocation is read by tasks that the function sends to its own queue. A message is given back
+//! unless all its objects are committed, in quarantine, or in the hands of tasks.
 
 mod config;
 mod dataset;
 mod error;
-
+mod known;
 mod prepare;
+mod reading;
+mod run;
 mod sink;
 mod store;
+mod tasks;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
@@ -24,16 +29,21 @@ use penstock_aws::quarantine::Quarantine;
 use penstock_aws::telemetry::{self, Metrics};
 use penstock_aws::warehouse::Warehouse;
 use penstock_aws::{Invocation, s3_client};
+use penstock_core::ident::HexId;
 use penstock_core::object::{ObjectRef, events_in, events_in_text};
 use penstock_core::quarantine::{Subject, UNKNOWN_DATASET};
+use penstock_core::range::RangeTask;
 use penstock_core::reject::{Reject, Rule, Violation};
+use penstock_core::row::Checker;
 use penstock_core::work::contract_fingerprint;
 use serde_json::Value;
 
 pub use config::{Config, SERVICE};
 use dataset::{Kind, Work};
-pub use error::{Error, StartError};
-use prepare::{Preparer, quarantine_whole};
+pub use error::Error;
+use known::Told;
+pub use penstock_aws::StartError;
+use prepare::Preparer;
 use sink::Sink;
 use store::Store;
 
@@ -58,8 +68,8 @@ pub struct App {
     warm: AtomicBool,
 }
 
-/// An object with the number of the message that told of it.
-type Told = (ObjectRef, usize);
+/// What a message tells, with its number.
+type Numbered = (Told, usize);
 
 /// Faults by number of message.
 type Failures = BTreeMap<usize, Error>;
@@ -104,7 +114,8 @@ impl App {
             }
             None => {
                 let events = events_in(&event).map_err(|error| Error::Event(error.to_string()))?;
-                let told = events.created.into_iter().map(|object| (object, 0)).collect();
+                let told =
+                    events.created.into_iter().map(|object| (Told { object, task: None }, 0)).collect();
                 self.load(told, invocation, &mut failures, &mut metrics).await;
                 // A bare event has no message to give back: its fault fails the invocation, which Lambda tries again.
                 failures.remove(&0).map_or(Ok(SqsBatchResponse::default()), Err)
@@ -117,18 +128,40 @@ impl App {
     }
 
     /// The objects of all messages. A message that tells of none goes into quarantine.
-    async fn told(&self, batch: &SqsEvent, failures: &mut Failures, metrics: &mut Metrics) -> Vec<Told> {
+    async fn told(&self, batch: &SqsEvent, failures: &mut Failures, metrics: &mut Metrics) -> Vec<Numbered> {
         let mut told = Vec::new();
         for (number, message) in batch.records.iter().enumerate() {
-            match events_in_text(message.body.as_deref().unwrap_or_default()) {
-                Ok(events) => told.extend(events.created.into_iter().map(|object| (object, number))),
-                Err(error) => match self.quarantine_message(message, &error.to_string()).await {
+            match self.told_in(message.body.as_deref().unwrap_or_default()) {
+                Ok(own) => told.extend(own.into_iter().map(|own| (own, number))),
+                Err(reason) => match self.quarantine_message(message, &reason).await {
                     Ok(()) => metrics.add(UNKNOWN_DATASET, "MessagesQuarantined", 1),
                     Err(error) => drop(failures.insert(number, error)),
                 },
             }
         }
         told
+    }
+
+    /// What a message tells: a task of ours, or S3's events.
+    fn told_in(&self, text: &str) -> Result<Vec<Told>, String> {
+        match RangeTask::parse(text) {
+            Some(task) => {
+                let task = task?;
+                let object = task.object();
+                // Whoever may send to the queue must not have other buckets read.
+                if object.bucket != self.config.landing_bucket {
+                    return Err(format!(
+                        "is a task for bucket {}, which is not the landing bucket",
+                        object.bucket
+                    ));
+                }
+                Ok(vec![Told { object, task: Some(task) }])
+            }
+            None => {
+                let events = events_in_text(text).map_err(|error| error.to_string())?;
+                Ok(events.created.into_iter().map(|object| Told { object, task: None }).collect())
+            }
+        }
     }
 
     async fn quarantine_message(&self, message: &SqsMessage, reason: &str) -> Result<(), Error> {
@@ -144,16 +177,16 @@ impl App {
     /// Loads dataset by dataset; what could not be loaded is told by its message.
     async fn load(
         &self,
-        told: Vec<Told>,
+        told: Vec<Numbered>,
         invocation: &Invocation,
         failures: &mut Failures,
         metrics: &mut Metrics,
     ) {
-        let mut by_dataset: BTreeMap<(String, bool), Vec<Told>> = BTreeMap::new();
-        for (object, number) in told {
-            match self.place(&object).await {
+        let mut by_dataset: BTreeMap<(String, bool), Vec<Numbered>> = BTreeMap::new();
+        for (own, number) in told {
+            match self.place(&own.object).await {
                 Ok(Some((dataset, kind))) => {
-                    by_dataset.entry((dataset, kind == Kind::Trusted)).or_default().push((object, number));
+                    by_dataset.entry((dataset, kind == Kind::Trusted)).or_default().push((own, number));
                 }
                 Ok(None) => metrics.add(UNKNOWN_DATASET, "ObjectsSkipped", 1),
                 Err(error) => drop(failures.insert(number, error)),
@@ -161,7 +194,7 @@ impl App {
         }
         for ((dataset, is_trusted), told) in by_dataset {
             let kind = if is_trusted { Kind::Trusted } else { Kind::InFlight };
-            let (objects, numbers): (Vec<ObjectRef>, Vec<usize>) = told.into_iter().unzip();
+            let (objects, numbers): (Vec<Told>, Vec<usize>) = told.into_iter().unzip();
             // Boxed: the future of a whole load is large, and its type deep.
             let failed = Box::pin(self.dataset(&dataset, kind, &objects, invocation, metrics)).await;
             for (place, error) in failed {
@@ -193,7 +226,7 @@ impl App {
             let reason = format!("bucket {} is not one that this function is set up for", object.bucket);
             Violation::record(Rule::UnknownBucket, reason)
         };
-        quarantine_whole(&self.quarantine, object, UNKNOWN_DATASET, violation).await?;
+        self.quarantine.put_whole(object, UNKNOWN_DATASET, violation).await?;
         Ok(None)
     }
 
@@ -201,7 +234,7 @@ impl App {
         &self,
         dataset: &str,
         kind: Kind,
-        objects: &[ObjectRef],
+        objects: &[Told],
         invocation: &Invocation,
         metrics: &mut Metrics,
     ) -> HashMap<usize, Error> {
@@ -220,14 +253,7 @@ impl App {
         let fingerprint = contract_fingerprint(checker.contract());
         let work = Work {
             kind,
-            preparer: Preparer {
-                s3: &self.s3,
-                store: &self.store,
-                quarantine: &self.quarantine,
-                checker: &checker,
-                fingerprint: &fingerprint,
-                invocation,
-            },
+            preparer: self.preparer(&checker, &fingerprint, invocation),
             sink: Sink {
                 store: &self.store,
                 warehouse: &self.warehouse,
@@ -243,6 +269,25 @@ impl App {
         let settled = work.settle(objects).await;
         settled.counts.iter().for_each(|(name, count)| metrics.add(dataset, *name, *count));
         settled.failed
+    }
+
+    fn preparer<'a>(
+        &'a self,
+        checker: &'a Arc<Checker>,
+        fingerprint: &'a HexId,
+        invocation: &'a Invocation,
+    ) -> Preparer<'a> {
+        Preparer {
+            s3: &self.s3,
+            sqs: &self.sqs,
+            queue_url: &self.config.queue_url,
+            split_bytes: self.config.split_bytes,
+            store: &self.store,
+            quarantine: &self.quarantine,
+            checker,
+            fingerprint,
+            invocation,
+        }
     }
 
     /// Messages of a running load come again soon, those of a fault that may pass after a pause: their visibility would

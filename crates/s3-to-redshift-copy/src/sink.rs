@@ -182,7 +182,11 @@ impl Sink<'_> {
         let mut keys = Vec::new();
         for own in &plan.objects {
             let Some(folder) = &own.folder else { continue };
-            keys.extend((0..own.files.len()).map(|n| work::part_key(folder, n)));
+            if own.in_pieces {
+                keys.extend(self.store.list(folder).await?);
+                continue;
+            }
+            keys.extend((0..own.files.len()).map(|n| work::part_key(folder, 0, n)));
             keys.push(work::done_key(folder));
         }
         self.store.delete(&keys).await?;

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use penstock_aws::StartError;
 use penstock_aws::contracts::{Datasets, load_contracts};
 use penstock_aws::vars::{VarError, Vars};
 use penstock_core::contract::ContractSet;
-
-use crate::error::StartError;
 
 /// Name of the function in logs, metrics and quarantine keys.
 pub const SERVICE: &str = "s3-to-sqs-fifo";

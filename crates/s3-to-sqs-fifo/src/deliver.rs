@@ -9,7 +9,6 @@ use aws_sdk_s3::primitives::ByteStream;
 use penstock_aws::fetch::{Fetch, Fetched, fetch};
 use penstock_aws::{Invocation, answered};
 use penstock_core::decode::{Broken, Limits};
-use penstock_core::ident;
 use penstock_core::ingest::{Batch, Ingest, Progress, over_rejected_fraction};
 use penstock_core::object::ObjectRef;
 use penstock_core::quarantine::{Subject, UNKNOWN_DATASET};
@@ -83,21 +82,8 @@ impl App {
         dataset: &str,
         violation: Violation,
     ) -> Result<Delivered, Error> {
-        let (etag, size) = (object.etag.as_deref().unwrap_or_default(), object.size.unwrap_or(0));
         let rule = violation.rule;
-        let subject = Subject {
-            dataset: dataset.to_owned(),
-            id: ident::stable_id([&object.bucket, &object.key, etag, &size.to_string()]),
-            source: object.uri(),
-            contract_version: None,
-        };
-        tracing::error!(
-            source = object.uri(),
-            rule = rule.as_str(),
-            reason = violation.reason,
-            "object was quarantined"
-        );
-        self.quarantine.put(subject, vec![Reject::whole(violation)]).await?;
+        self.quarantine.put_whole(object, dataset, violation).await?;
         Ok(Delivered::Quarantined(rule))
     }
 

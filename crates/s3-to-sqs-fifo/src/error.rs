@@ -2,27 +2,11 @@
 //! with a record or an object itself is a reject, not an error.
 
 use lambda_runtime::Diagnostic;
-use penstock_aws::contracts::LoadContractsError;
 use penstock_aws::fetch::FetchError;
 use penstock_aws::quarantine::QuarantineError;
-use penstock_aws::vars::VarError;
-use penstock_core::contract::{ContractError, SetError};
+use penstock_core::contract::ContractError;
 
 use crate::sink::SendError;
-
-/// The function cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A setting is missing or wrong.
-    #[error(transparent)]
-    Var(#[from] VarError),
-    /// The contracts cannot be read.
-    #[error(transparent)]
-    Contracts(#[from] LoadContractsError),
-    /// A contract's location cannot be used here.
-    #[error(transparent)]
-    Locations(#[from] SetError),
-}
 
 /// An object could not be delivered now.
 #[derive(Debug, thiserror::Error)]

@@ -25,7 +25,8 @@ use serde_json::Value;
 
 pub use config::{Config, SERVICE};
 pub use deliver::Delivered;
-pub use error::{Error, StartError};
+pub use error::Error;
+pub use penstock_aws::StartError;
 pub use sink::SendError;
 
 /// The function: its settings and clients, made once.

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use penstock_tests::CopyRoute;
+use tempfile::TempDir;
 
 /// Upsert by `id`, the latest `seen` wins; CSV.
 pub const CLIENTS: &str = "apiVersion: v3.1.0
@@ -50,11 +51,16 @@ schema:
 
 /// A route with both contracts.
 pub async fn route() -> CopyRoute {
+    CopyRoute::with_contracts(contracts(&[])).await.unwrap()
+}
+
+/// A folder with both contracts and these.
+pub fn contracts(more: &[(&str, &str)]) -> TempDir {
     let scratch = tempfile::tempdir().unwrap();
-    for (name, text) in [("clients", CLIENTS), ("visits", VISITS)] {
+    for (name, text) in [("clients", CLIENTS), ("visits", VISITS)].iter().chain(more) {
         std::fs::write(scratch.path().join(format!("{name}.odcs.yaml")), text).unwrap();
     }
-    CopyRoute::with_contracts(scratch).await.unwrap()
+    scratch
 }
 
 pub fn gzip(text: &str) -> Vec<u8> {

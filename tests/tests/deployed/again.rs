@@ -33,6 +33,28 @@ async fn a_second_deployment_changes_nothing_and_sets_back_what_was_changed_by_h
     }
 }
 
+#[tokio::test]
+async fn only_the_function_that_sends_to_itself_may_and_a_deployment_sees_to_it() {
+    let deployment = Deployment::start(MiniStack::enforced().await.unwrap()).await.unwrap();
+    let recursion = |function: &str| {
+        let name = deployment.name(function);
+        let own =
+            deployment.cloud.aws(&["lambda", "get-function-recursion-config", "--function-name", &name]);
+        own.unwrap()["RecursiveLoop"].clone()
+    };
+    let all = || [READER, LOADER, COPIER].map(recursion);
+    assert_eq!(all(), ["Terminate", "Terminate", "Allow"]);
+    for (function, wrong) in [(READER, "Allow"), (COPIER, "Terminate")] {
+        let name = deployment.name(function);
+        let put =
+            ["lambda", "put-function-recursion-config", "--function-name", &name, "--recursive-loop", wrong];
+        deployment.cloud.aws(&put).unwrap();
+    }
+    let said = deployment.deploy(&[]).unwrap();
+    assert!(said.contains("\ndone\n"), "{said}");
+    assert_eq!(all(), ["Terminate", "Terminate", "Allow"]);
+}
+
 /// What a deployment may change of a function.
 fn configuration(deployment: &Deployment<'_>, function: &str) -> Value {
     let name = deployment.name(function);

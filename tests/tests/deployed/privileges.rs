@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::Duration;
 
+use penstock_aws::contracts::load_contracts;
+use penstock_core::work::contract_fingerprint;
 use penstock_tests::deployed::{DeployedCopy, DeployedRoute, Deployment, Mapping};
 use penstock_tests::samples::{lines, transaction};
-use penstock_tests::{COPIER, LOADER, MiniStack, READER, SqsBatch, failures};
+use penstock_tests::{COPIER, LOADER, MiniStack, READER, SqsBatch, failures, workspace_root};
 use serde_json::{Value, json};
 
 /// Statements without which a function is refused something: the step that fails, and the action.
-const ENFORCED: [(&str, &str, &str); 19] = [
+const ENFORCED: [(&str, &str, &str); 23] = [
     (READER, "ReadLanding", "FetchError: s3:GetObject"),
     (READER, "SendRows", "SendError: sqs:SendMessageBatch"),
     (READER, "WriteReceipts", "ReceiptError: s3:PutObject"),
@@ -27,8 +29,12 @@ const ENFORCED: [(&str, &str, &str); 19] = [
     (COPIER, "KeepWork", "WorkError: s3:PutObject"),
     (COPIER, "FindWork", "LoadNotDone: s3:ListBucket"),
     (COPIER, "FindWork", "WorkError: s3:ListBucket"),
-    (COPIER, "WriteReceipts", "LoadNotDone: s3:PutObject"),
-    (COPIER, "WriteReceipts", "WorkError: s3:PutObject"),
+    (COPIER, "KeepReceipts", "LoadNotDone: s3:GetObject"),
+    (COPIER, "KeepReceipts", "LoadNotDone: s3:PutObject"),
+    (COPIER, "KeepReceipts", "WorkError: s3:GetObject"),
+    (COPIER, "KeepReceipts", "WorkError: s3:PutObject"),
+    (COPIER, "SendTasks", "LoadNotDone: sqs:SendMessageBatch"),
+    (COPIER, "SendTasks", "TasksError: sqs:SendMessageBatch"),
     (COPIER, "WriteQuarantine", "LoadNotDone: s3:PutObject"),
     (COPIER, "WriteQuarantine", "QuarantineError: s3:PutObject"),
     (COPIER, "HandOver", "visibility of messages was not shortened: sqs:ChangeMessageVisibilityBatch"),
@@ -256,14 +262,9 @@ async fn the_copier_is_refused_what_each_statement_of_its_role_allows() {
             route.drop_file(bucket, &key, body).await.unwrap();
             refused.extend(take(&deployment, &route).await);
         }
+        refused.extend(take_task(&deployment, &route, label).await);
         if label.ends_with("HandOver") {
-            route
-                .drop_file(&route.landing, &format!("copy/customers/{label}-late.csv"), customers())
-                .await
-                .unwrap();
-            set_timeout(&deployment, COPIER, "10");
-            refused.extend(take(&deployment, &route).await);
-            set_timeout(&deployment, COPIER, "900");
+            refused.extend(run_out_of_time(&deployment, &route, label).await);
         }
         if refused.is_empty() {
             goes_by_itself(&deployment, COPIER, async || {
@@ -287,6 +288,9 @@ async fn take(deployment: &Deployment<'_>, route: &DeployedCopy<'_>) -> Vec<Stri
     let mut event = batch.event.clone();
     for record in event["Records"].as_array_mut().unwrap() {
         let mut body: Value = serde_json::from_str(record["body"].as_str().unwrap()).unwrap();
+        if body["Records"].is_null() {
+            continue;
+        }
         // Without them the function has to ask S3 for what lies in the stage bucket, too.
         let object = body["Records"][0]["s3"]["object"].as_object_mut().unwrap();
         object.retain(|name, _| name == "key");
@@ -308,6 +312,39 @@ async fn take(deployment: &Deployment<'_>, route: &DeployedCopy<'_>) -> Vec<Stri
         (false, true) => panic!("refused, and nothing given back: {invoked:?}"),
         _ => refused,
     }
+}
+
+/// The function has no time for an object, and hands its message over.
+async fn run_out_of_time(deployment: &Deployment<'_>, route: &DeployedCopy<'_>, label: &str) -> Vec<String> {
+    let key = format!("copy/customers/{label}-late.csv");
+    route.drop_file(&route.landing, &key, customers()).await.unwrap();
+    set_timeout(deployment, COPIER, "10");
+    let refused = take(deployment, route).await;
+    set_timeout(deployment, COPIER, "900");
+    refused
+}
+
+/// A task that nothing was begun for: the function looks whether its object has failed, and sends tasks anew.
+async fn take_task(deployment: &Deployment<'_>, route: &DeployedCopy<'_>, label: &str) -> Vec<String> {
+    let key = format!("copy/customers/{label}-task.csv");
+    route.drop_file(&route.landing, &key, customers()).await.unwrap();
+    let batch = route.events.receive(10).await.unwrap();
+    let mut event = batch.event.clone();
+    let told: Value = serde_json::from_str(event["Records"][0]["body"].as_str().unwrap()).unwrap();
+    let object = &told["Records"][0]["s3"]["object"];
+    let bytes = object["size"].as_u64().unwrap();
+    let contracts = load_contracts(&workspace_root().join("infra/contracts")).unwrap();
+    let own = contracts.iter().find(|own| own.dataset == "customers").unwrap();
+    let task = json!({
+        "penstock_task": "read_range", "bucket": route.landing.name, "key": key, "etag": object["eTag"],
+        "object_id": "0".repeat(32), "fingerprint": contract_fingerprint(own), "bytes": bytes, "modified_ms": 0,
+        "number": 0, "count": 1, "start": 0, "end": bytes,
+    });
+    event["Records"][0]["body"] = json!(task.to_string());
+    let invoked = deployment.invoke(COPIER, &event).await.unwrap();
+    route.events.settle(batch, &Value::Null).await.unwrap();
+    // What it has sent is taken, too.
+    [invoked.refusals(), take(deployment, route).await].concat()
 }
 
 /// A good customer and a bad one.

@@ -8,7 +8,9 @@
 mod contracts;
 mod execute;
 mod loads;
+mod parts;
 mod quarantine;
 mod settings;
+mod tasks;
 mod telemetry;
 mod warehouse;

@@ -83,3 +83,20 @@ async fn a_part_that_is_not_written_is_an_error_that_names_it() {
         assert!(error.contains(&format!("reader-{failing:06}")) && !error.contains("xxxx"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn each_section_has_keys_of_its_own_and_the_first_those_of_a_whole_object() {
+    let (quarantine, puts) = quarantine(None);
+    let mut writer = quarantine.of_section(subject(), 0);
+    writer.add(rejects(1)).await.unwrap();
+    writer.turn_to(3).await.unwrap();
+    writer.turn_to(4).await.unwrap();
+    writer.add(rejects(9)).await.unwrap();
+    assert_eq!(writer.finish().await.unwrap(), 10);
+    quarantine.put(subject(), rejects(1)).await.unwrap();
+    let puts = puts.lock().unwrap();
+    let names: Vec<&str> = puts.iter().filter_map(|(key, _)| key.rsplit('/').next()).collect();
+    let (first, fourth) = ("reader-000000.jsonl.gz", "reader-s000004-000000.jsonl.gz");
+    assert_eq!(names, [first, fourth, "reader-s000004-000001.jsonl.gz", first]);
+    assert_eq!(puts[0], puts[3]);
+}

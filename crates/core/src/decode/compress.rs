@@ -51,6 +51,11 @@ impl Inflate {
         Self { state, compression, limits, taken: 0, given: 0 }
     }
 
+    /// Whether the bytes are not compressed; not known before the first few of them.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.state, State::Plain)
+    }
+
     /// All bytes in steps, for tests.
     #[cfg(test)]
     fn push(&mut self, mut bytes: &[u8], plain: &mut dyn FnMut(&[u8])) -> Result<(), Broken> {

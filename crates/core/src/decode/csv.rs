@@ -81,6 +81,38 @@ impl CsvReader {
         Self { buffer: Vec::new(), framer: Framer::new(options, columns, limits) }
     }
 
+    /// A reader that goes on at `position`, where another one stopped that had read this header.
+    pub fn resume(
+        options: &CsvOptions,
+        columns: CsvColumns,
+        limits: Limits,
+        header: Option<&str>,
+        place: (u64, u64),
+    ) -> Result<Self, Broken> {
+        let framer = Framer::resume(options, columns, limits, header, place)?;
+        Ok(Self { buffer: Vec::new(), framer })
+    }
+
+    /// No record that begins here or later is framed until the stop is moved on.
+    pub fn stop_at(&mut self, stop: u64) {
+        self.framer.stop_at(stop);
+    }
+
+    /// Whether every line is a record of its own, its columns known.
+    pub fn is_line_wise(&self) -> bool {
+        self.framer.is_line_wise()
+    }
+
+    /// The header, where one was read.
+    pub fn header(&self) -> Option<&str> {
+        self.framer.header()
+    }
+
+    /// Position and line of the record before which the reader stopped.
+    pub fn stopped(&self) -> Option<(u64, u64)> {
+        self.framer.stopped(&self.buffer)
+    }
+
     /// Adds bytes. All records must have been taken before, else the buffer grows.
     pub fn push(&mut self, bytes: &[u8]) {
         // Half of the buffer at least goes at once: what is kept is moved once for as many bytes that went.

@@ -1,6 +1,8 @@
 //! Finds CSV records in bytes that are there: their fields, their ends, and what is wrong with them. What is framed
 //! depends on the stream alone, never on the pieces it came in. Holds no bytes itself.
 
+mod resume;
+
 use memchr::memchr;
 
 use super::csv::{CsvColumns, CsvFrame, Fault};
@@ -40,6 +42,8 @@ pub(super) struct Framer {
     unclosed_until: u64,
     /// How the scan that did stood there.
     unclosed_mode: Mode,
+    /// Where to stop, and what to be taken up with.
+    pause: resume::Pause,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +93,7 @@ impl Framer {
             state: State::Start,
             unclosed_until: 0,
             unclosed_mode: Mode::Quoted,
+            pause: resume::Pause::default(),
         }
     }
 
@@ -127,7 +132,7 @@ impl Framer {
         fields: &mut Fields,
     ) -> Result<Option<CsvFrame<'b>>, Broken> {
         loop {
-            if !self.find_start(buffer) {
+            if !self.find_start(buffer) || self.is_at_stop() {
                 return Ok(None);
             }
             let Some(framed) = self.framed(buffer, fields) else { return Ok(None) };
@@ -165,6 +170,7 @@ impl Framer {
         }
         let record = buffer.get(record).unwrap_or_default();
         self.targets = Some(Targets::of_header(record, self.dialect, &self.columns)?);
+        self.pause.header = Some(String::from_utf8_lossy(record).into_owned());
         Ok(())
     }
 

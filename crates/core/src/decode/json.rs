@@ -3,12 +3,15 @@
 //! A record that cannot end is cut at the next line that begins one, so that one bad record costs no other.
 //! What is framed depends on the stream alone, never on the pieces it came in: a redelivery tells the same.
 
+mod resume;
+
 use memchr::memchr;
 
 use super::brackets::{Fault, Found, Indent, Resync, Scan};
 use super::{Broken, Limits};
 use crate::contract::Delimiter;
 use crate::reject::Rule;
+pub use resume::Mode;
 
 const BOM: &[u8] = &[0xef, 0xbb, 0xbf];
 const TOO_LARGE: Fault = (Rule::RecordTooLarge, "the record is longer than the limit");
@@ -44,17 +47,8 @@ pub struct JsonFramer {
     finished: bool,
     mode: Mode,
     state: State,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    /// Nothing but white space was seen.
-    Start,
-    Lines,
-    Objects,
-    Array,
-    /// After the `]` of the array.
-    AfterArray,
+    /// Stream offset from which on no record is begun.
+    stop: u64,
 }
 
 /// What is being looked for.
@@ -100,6 +94,7 @@ impl JsonFramer {
             finished: false,
             mode: Mode::Start,
             state: State::Between,
+            stop: u64::MAX,
         }
     }
 
@@ -137,6 +132,9 @@ impl JsonFramer {
         loop {
             if !self.drop_rest() || !self.find_start()? {
                 return self.end().map(|()| None);
+            }
+            if self.position() >= self.stop {
+                return Ok(None);
             }
             if let Some((len, end)) = self.accepted(accept) {
                 let (start, line) = (self.at, self.line);

@@ -28,7 +28,7 @@ mod parquet_row;
 mod parquet_schema;
 
 pub use compress::Inflate;
-pub use json::{Frame, JsonFramer};
+pub use json::{Frame, JsonFramer, Mode as JsonMode};
 
 use crate::reject::{Rule, Violation};
 

@@ -3,6 +3,7 @@
 
 use simdutf8::compat::from_utf8;
 
+use super::checkpoint::{Checkpoint, Decoder};
 use super::{Batch, Records, can_read};
 use crate::contract::{Contract, Format, S3Server};
 #[cfg(feature = "avro")]
@@ -11,7 +12,7 @@ use crate::decode::csv::{CsvColumns, CsvReader};
 use crate::decode::detect;
 #[cfg(feature = "parquet")]
 use crate::decode::parquet::ParquetReader;
-use crate::decode::{Broken, JsonFramer, Limits};
+use crate::decode::{Broken, JsonFramer, JsonMode, Limits};
 use crate::reject::{Reject, Rule, Violation};
 use crate::row::{Accepted, Checker, Origin, Place, RecordText};
 
@@ -35,6 +36,8 @@ pub(super) enum Taken {
 pub(super) struct Reader {
     kind: Kind,
     limits: Limits,
+    /// Where no record is begun for now.
+    stop: u64,
 }
 
 #[derive(Debug)]
@@ -54,7 +57,63 @@ impl Reader {
         let contract = checker.contract();
         let known = contract.s3.as_ref().and_then(|s3| Some((s3, s3.format?)));
         let kind = known.and_then(|(s3, format)| Kind::new(format, s3, contract, origin, limits));
-        Self { kind: kind.unwrap_or(Kind::Unknown(Vec::new())), limits }
+        Self { kind: kind.unwrap_or(Kind::Unknown(Vec::new())), limits, stop: u64::MAX }
+    }
+
+    /// A reader that goes on where another one stopped.
+    pub fn resume(records: &Records, limits: Limits, at: &Checkpoint) -> Result<Self, Broken> {
+        let contract = records.checker.contract();
+        let Some(s3) = contract.s3.as_ref() else {
+            return Ok(Self::new(&records.checker, &records.origin, limits));
+        };
+        let (position, line) = (at.position(), at.line());
+        let kind = match at.decoder() {
+            Decoder::Json { mode } => {
+                Kind::Json(JsonFramer::resume(s3.delimiter, limits, *mode, position, line.unwrap_or(1)))
+            }
+            Decoder::Csv { header } => {
+                let options = detect::csv_options(&s3.csv, &records.origin.source);
+                let place = (position, line.unwrap_or(1));
+                let columns = csv_columns(contract);
+                Kind::Csv(Box::new(CsvReader::resume(&options, columns, limits, header.as_deref(), place)?))
+            }
+        };
+        Ok(Self { kind, limits, stop: u64::MAX })
+    }
+
+    /// Records that begin here or later are not taken for now.
+    pub fn stop_at(&mut self, stop: u64) {
+        self.stop = stop;
+        match &mut self.kind {
+            Kind::Json(framer) => framer.stop_at(stop),
+            Kind::Csv(reader) => reader.stop_at(stop),
+            _ => {}
+        }
+    }
+
+    /// Position and line of the record before which the reader stopped, and how it goes on there.
+    pub fn stopped(&self) -> Option<(u64, u64, Decoder)> {
+        let ((position, line), decoder) = match &self.kind {
+            Kind::Json(framer) => (framer.stopped()?, Decoder::Json { mode: framer.mode() }),
+            Kind::Csv(reader) => {
+                (reader.stopped()?, Decoder::Csv { header: reader.header().map(str::to_owned) })
+            }
+            _ => return None,
+        };
+        Some((position, line, decoder))
+    }
+
+    /// How any line is read, if each stands for itself.
+    pub fn line_wise(&self) -> Option<Decoder> {
+        match &self.kind {
+            Kind::Json(framer) if framer.mode() == JsonMode::Lines => {
+                Some(Decoder::Json { mode: JsonMode::Lines })
+            }
+            Kind::Csv(reader) if reader.is_line_wise() => {
+                Some(Decoder::Csv { header: reader.header().map(str::to_owned) })
+            }
+            _ => None,
+        }
     }
 
     /// Whether rows of a block may wait.
@@ -103,6 +162,7 @@ impl Reader {
         match s3.and_then(|s3| Kind::new(format, s3, contract, origin, self.limits)) {
             Some(kind) => {
                 self.kind = kind;
+                self.stop_at(self.stop);
                 self.push(&head, records)
             }
             None => {
@@ -116,8 +176,8 @@ impl Reader {
     pub fn take(&mut self, records: &mut Records, batch: &mut Batch) -> Result<Taken, Broken> {
         let taken = match &mut self.kind {
             Kind::Unknown(_) => Ok(Taken::All),
-            Kind::Json(framer) => json(framer, records, batch).map(|()| Taken::All),
-            Kind::Csv(reader) => csv(reader, records, batch).map(|()| Taken::All),
+            Kind::Json(framer) => json(framer, records, batch).map(|()| left(framer.stopped())),
+            Kind::Csv(reader) => csv(reader, records, batch).map(|()| left(reader.stopped())),
             #[cfg(feature = "avro")]
             Kind::Avro(reader, text) => {
                 blocks(text, &mut |text| reader.next_record(text), records, batch, self.limits)
@@ -167,8 +227,13 @@ fn csv_columns(contract: &Contract) -> CsvColumns {
     found
 }
 
+/// Records are left where a reader has stopped before one.
+fn left(stopped: Option<(u64, u64)>) -> Taken {
+    if stopped.is_some() { Taken::Some } else { Taken::All }
+}
+
 fn json(framer: &mut JsonFramer, records: &mut Records, batch: &mut Batch) -> Result<(), Broken> {
-    let Records { checker, session, origin } = records;
+    let Records { checker, session, origin, tells_lines } = records;
     while let Some(frame) = framer.next_accepted(&mut |bytes| checker.accept(session, bytes))? {
         let place = Place::Object { origin, position: frame.position };
         let text = frame.accepted.then(|| from_utf8(frame.bytes));
@@ -179,13 +244,13 @@ fn json(framer: &mut JsonFramer, records: &mut Records, batch: &mut Batch) -> Re
             }
             (None, _) => checker.check_unstamped(session, frame.bytes, &place, batch.rows.unstamped()),
         };
-        batch.tell(checked, frame.position, Some(frame.line), frame.bytes);
+        batch.tell(checked, frame.position, tells_lines.then_some(frame.line), frame.bytes);
     }
     Ok(())
 }
 
 fn csv(reader: &mut CsvReader, records: &mut Records, batch: &mut Batch) -> Result<(), Broken> {
-    let Records { checker, session, origin } = records;
+    let Records { checker, session, origin, tells_lines } = records;
     let mut framed = reader.records();
     let lines = framed.lines();
     let mut kept = None;
@@ -206,7 +271,7 @@ fn csv(reader: &mut CsvReader, records: &mut Records, batch: &mut Batch) -> Resu
             }
             (None, Ok(text)) => checker.check_fields(session, text, &place, batch.rows.unstamped()),
         };
-        batch.tell(checked, frame.position, Some(frame.line), frame.bytes);
+        batch.tell(checked, frame.position, tells_lines.then_some(frame.line), frame.bytes);
     }
     Ok(())
 }
@@ -220,7 +285,7 @@ fn blocks(
     batch: &mut Batch,
     limits: Limits,
 ) -> Result<Taken, Broken> {
-    let Records { checker, session, origin } = records;
+    let Records { checker, session, origin, .. } = records;
     let mut bytes = 0;
     for _ in 0..ROWS_AT_ONCE {
         let Some(position) = next(text)? else { return Ok(Taken::All) };

@@ -105,6 +105,11 @@ impl Checker {
         &self.contract
     }
 
+    /// Whether a record is held against those before it.
+    pub fn looks_back(&self) -> bool {
+        !self.unique.is_empty()
+    }
+
     /// One JSON record into a row at the end of `rows`, or all rules that it breaks.
     pub fn check_json(
         &self,

@@ -97,6 +97,22 @@ impl Session {
         }
     }
 
+    /// What later rows are held against, by rule: values and whose they are, oldest first.
+    pub(crate) fn seen(&self) -> Vec<Vec<(HexId, HexId)>> {
+        self.windows.iter().map(Window::entries).collect()
+    }
+
+    /// Goes on where a session had seen this.
+    pub(crate) fn resume(seen: &[Vec<(HexId, HexId)>]) -> Self {
+        let mut session = Self::default();
+        for (rule, entries) in seen.iter().enumerate() {
+            for (value, owner) in entries {
+                session.keep(rule, *value, *owner);
+            }
+        }
+        session
+    }
+
     pub(super) fn warn(&mut self, warned: Vec<Violation>) {
         if warned.is_empty() {
             return;

@@ -63,6 +63,11 @@ impl Unique {
 }
 
 impl Window {
+    /// What is kept, oldest first: the values and whose they are.
+    pub fn entries(&self) -> Vec<(HexId, HexId)> {
+        self.values.iter().filter_map(|value| Some((*value, self.owner(value)?))).collect()
+    }
+
     /// The row that has the values.
     pub fn owner(&self, value: &HexId) -> Option<HexId> {
         self.owners.get(value).copied()
