@@ -1,6 +1,7 @@
 //! One load: its plan and manifests into the work bucket, its transaction into the warehouse, and after the commit
 //! everything away again. A plan that an earlier invocation left is taken up, never made a second time.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use penstock_aws::Invocation;
@@ -44,6 +45,7 @@ impl Sink<'_> {
         let mut plans = Vec::new();
         let folder = work::loads_folder(&self.checker.contract().dataset);
         let keys = self.store.list(&folder).await?;
+        self.delete_orphans(&keys).await?;
         for key in keys.iter().filter(|key| key.ends_with("/plan.json")) {
             // It may be gone since it was listed: then its load is done.
             let Some(bytes) = self.store.get(key).await? else { continue };
@@ -60,6 +62,16 @@ impl Sink<'_> {
             }
         }
         Ok(plans)
+    }
+
+    /// Files of loads whose plan is gone. A plan is written first and deleted last, so its load is done: whoever had taken
+    /// it up in that moment wrote them once more, and died.
+    async fn delete_orphans(&self, keys: &[String]) -> Result<(), Error> {
+        let planned: HashSet<&str> = keys.iter().filter_map(|key| key.strip_suffix("/plan.json")).collect();
+        let folder = |key: &str| key.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+        let is_orphan = |key: &&String| folder(key).is_some_and(|folder| !planned.contains(folder.as_str()));
+        let orphans: Vec<String> = keys.iter().filter(is_orphan).cloned().collect();
+        self.store.delete(&orphans).await
     }
 
     /// Which of these objects are in the table already.
