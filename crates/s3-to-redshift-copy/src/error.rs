@@ -57,6 +57,9 @@ pub enum Error {
     /// The transaction failed, and not because of an object.
     #[error("the load failed: {}", .0.as_str())]
     Load(Fault),
+    /// The transaction failed, and the table is not the contract's.
+    #[error("{0}")]
+    Table(String),
     /// The load is submitted and not finished.
     #[error("statement {0} is still running")]
     Running(String),
@@ -89,6 +92,7 @@ impl Error {
             | Self::Work { .. }
             | Self::Warehouse(_)
             | Self::Ledger(_)
+            | Self::Table(_)
             | Self::Running(_)
             | Self::Quarantine(_)
             | Self::OutOfTime
@@ -104,6 +108,7 @@ impl Error {
             Self::Running(statement) => Self::Running(statement.clone()),
             Self::OutOfTime => Self::OutOfTime,
             Self::Load(fault) => Self::Load(*fault),
+            Self::Table(told) => Self::Table(told.clone()),
             Self::Contract(reason) => Self::Contract(reason.clone()),
             other => Self::Together(other.to_string()),
         }
@@ -118,6 +123,7 @@ impl Error {
             Self::Warehouse(_) => "WarehouseError",
             Self::Ledger(_) => "LedgerError",
             Self::Load(_) => "LoadError",
+            Self::Table(_) => "TableMismatch",
             Self::Running(_) => "StillRunning",
             Self::Quarantine(_) => "QuarantineError",
             Self::Contract(_) => "ContractError",

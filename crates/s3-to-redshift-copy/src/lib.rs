@@ -9,7 +9,7 @@
 mod config;
 mod dataset;
 mod error;
-
+mod mismatch;
 mod prepare;
 mod sink;
 mod store;

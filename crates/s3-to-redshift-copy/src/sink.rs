@@ -13,6 +13,7 @@ use penstock_core::sql::{CopyLoad, CopyRole, Packing, RowFiles, SqlBatch, load_e
 use penstock_core::work::{self, Claimed, File, Plan};
 
 use crate::error::Error;
+use crate::mismatch::mismatch;
 use crate::store::Store;
 
 /// How a load ended that was not cut short.
@@ -127,7 +128,30 @@ impl Sink<'_> {
                 if fault == Fault::OutOfBalance {
                     tracing::error!(dataset, load_id, "load is out of balance and was rolled back");
                 }
+                self.held_to_contract(fault).await?;
                 Err(Error::Load(fault))
+            }
+        }
+    }
+
+    /// A person must mend a table that is not the contract's: the error names the columns.
+    async fn held_to_contract(&self, fault: Fault) -> Result<(), Error> {
+        if fault != Fault::Transient {
+            return Ok(());
+        }
+        match mismatch(self.warehouse, self.home, self.checker.contract()).await {
+            Ok(Some(told)) => {
+                tracing::error!(
+                    dataset = self.checker.contract().dataset,
+                    told,
+                    "table is not its contract's"
+                );
+                Err(Error::Table(told))
+            }
+            Ok(None) => Ok(()),
+            Err(error) => {
+                tracing::warn!(%error, "the table could not be held to its contract");
+                Ok(())
             }
         }
     }
