@@ -17,6 +17,7 @@ pub struct Invocation {
     pub trace_id: Option<String>,
     /// Start in ms since 1970.
     pub started_ms: u64,
+    begun: Instant,
     deadline: Option<Instant>,
 }
 
@@ -30,6 +31,7 @@ impl Invocation {
             request_id: context.request_id.clone(),
             trace_id: context.xray_trace_id.clone(),
             started_ms: now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
+            begun: Instant::now(),
             deadline: left.map(|left| Instant::now() + left),
         }
     }
@@ -41,8 +43,14 @@ impl Invocation {
             request_id: "local".into(),
             trace_id: None,
             started_ms: 0,
+            begun: Instant::now(),
             deadline: left.map(|left| Instant::now() + left),
         }
+    }
+
+    /// The time now, in ms since 1970.
+    pub fn now_ms(&self) -> u64 {
+        self.started_ms + u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(0)
     }
 
     /// Time that may still be used while `reserve` is kept back; `None` means no limit.

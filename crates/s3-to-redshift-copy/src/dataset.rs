@@ -16,6 +16,7 @@ use penstock_core::work::{self, Claimed, Counts, File, Plan};
 use crate::error::Error;
 use crate::prepare::{Outcome, Preparer, quarantine_whole};
 use crate::sink::{Ended, Sink};
+use crate::waits::Waits;
 
 /// Requests for objects' identities at once.
 const MAX_REQUESTS: usize = 16;
@@ -40,6 +41,8 @@ pub struct Settled {
     pub failed: HashMap<usize, Error>,
     /// Counts for metrics and the log.
     pub counts: BTreeMap<&'static str, u64>,
+    /// What was loaded, and how old it was.
+    pub waits: Waits,
 }
 
 impl Settled {
@@ -105,10 +108,7 @@ impl Work<'_> {
                     own.or_insert_with(|| Known { object, identity, places: Vec::new() }).places.push(place);
                 }
                 Ok(None) => {
-                    tracing::warn!(
-                        source = object.uri(),
-                        "object was removed or replaced before it was read"
-                    );
+                    tracing::warn!(source = object.uri(), "object was removed or replaced meanwhile");
                     self.settled.add("ObjectsSuperseded", 1);
                 }
                 Err(error) => {
@@ -138,10 +138,8 @@ impl Work<'_> {
             let plan = self.sink.plan(claimed, oldest_ms).await?;
             self.run(plan, open, known).await?;
         }
-        match open.is_empty() {
-            true => Ok(()),
-            false => Err(Error::Together("other loads took objects of this one again and again".to_owned())),
-        }
+        let again = "other loads took objects of this one again and again";
+        open.is_empty().then_some(()).ok_or_else(|| Error::Together(again.to_owned()))
     }
 
     /// Runs a plan, and what it has to be cut into where the warehouse refuses a value. What is settled is no longer
@@ -163,6 +161,8 @@ impl Work<'_> {
                     self.settled.add("Objects", plan.objects.len() as u64);
                     for own in &plan.objects {
                         open.remove(&own.object_id);
+                        let places = known.get(&own.object_id).map(|known| &*known.places);
+                        self.settled.waits.commit(plan.oldest_ms, places);
                     }
                 }
                 Ok(Ended::AlreadyLoaded) => self.close_loaded(&plan, open).await?,

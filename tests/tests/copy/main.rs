@@ -6,5 +6,6 @@
 mod bad_input;
 mod faults;
 mod files;
+mod freshness;
 mod rig;
 mod trusted;
