@@ -1,4 +1,4 @@
-"""The demo: a local cloud from nothing to rows, and away again. Knows the sample files and what they end as."""
+"""The demo: a local cloud from nothing to rows, and away again. Knows the sample files of the queue route."""
 
 import argparse
 import contextlib
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import deploy
 import local_cloud
+from demo_copy import CopyRoute
 from functions import ROOT
 from session import Session, exit_on_signals
 from waiting import until
@@ -69,6 +70,8 @@ def run(state: Path, took: list) -> None:
             settle(variables, rows_read=18)
         with timed(took, "results", None):
             show()
+        with timed(took, "copy route", "The copy route: a large file, an update of it, and both again"):
+            CopyRoute(variables, penstock).show(state)
         stopping = time.monotonic()
     took.append(("down", time.monotonic() - stopping))
 

@@ -48,6 +48,11 @@ impl Invocation {
         }
     }
 
+    /// The time now, in ms since 1970.
+    pub fn now_ms(&self) -> u64 {
+        self.started_ms + u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(0)
+    }
+
     /// Time that may still be used while `reserve` is kept back; `None` means no limit.
     pub fn left(&self, reserve: Duration) -> Option<Duration> {
         let deadline = self.deadline?;

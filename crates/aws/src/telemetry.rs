@@ -84,6 +84,12 @@ impl Metrics {
         *self.counts.entry(dataset.to_owned()).or_default().entry(name.into()).or_default() += count;
     }
 
+    /// Keeps the highest value that is told. A name that ends in Seconds is of that unit.
+    pub fn raise(&mut self, dataset: &str, name: impl Into<Cow<'static, str>>, value: u64) {
+        let highest = self.counts.entry(dataset.to_owned()).or_default().entry(name.into()).or_default();
+        *highest = value.max(*highest);
+    }
+
     /// The counts as one JSON text, for the invocation's summary.
     pub fn totals_json(&self) -> String {
         serde_json::to_string(&self.counts).unwrap_or_default()
@@ -99,8 +105,9 @@ impl Metrics {
     }
 
     fn line(&self, dataset: &str, counts: &[(&str, u64)]) -> Value {
+        let unit = |name: &str| if name.ends_with("Seconds") { "Seconds" } else { "Count" };
         let metrics: Vec<Value> =
-            counts.iter().map(|(name, _)| json!({"Name": name, "Unit": "Count"})).collect();
+            counts.iter().map(|(name, _)| json!({"Name": name, "Unit": unit(name)})).collect();
         let mut line = json!({
             "_aws": {
                 "Timestamp": self.started_ms,

@@ -1,6 +1,7 @@
 //! Runs SQL on Redshift through the Data API: submits, waits, tells a finished transaction from a failed one and
 //! why it failed. Submitted is not done: only FINISHED is. Knows no contract and no queue.
 
+mod column;
 mod fault;
 mod home;
 mod result_set;
@@ -17,6 +18,7 @@ use penstock_core::ident;
 use penstock_core::sql::SqlBatch;
 
 use crate::{Invocation, answered};
+pub use column::{COLUMNS, WarehouseColumn, WarehouseType};
 pub use fault::{Fault, classify};
 pub use home::{DEFAULT_DATABASE, HomeError, TableHome};
 pub use result_set::{ResultColumn, ResultSet};

@@ -1,9 +1,10 @@
 //! The SQL that a person would have to run where a migration refuses to. Built here, run nowhere.
 
+use penstock_aws::warehouse::WarehouseType;
 use penstock_core::contract::PhysicalType;
 use penstock_core::sql::TargetColumn;
 
-use crate::catalog::{Table, WarehouseType};
+use crate::catalog::Table;
 use crate::statement::Target;
 
 /// A name that others chose, as SQL.

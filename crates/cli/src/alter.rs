@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use penstock_aws::warehouse::{ExecuteError, Fault, Warehouse, classify};
+use penstock_aws::warehouse::{ExecuteError, Fault, Warehouse, WarehouseColumn, WarehouseType, classify};
 use penstock_core::contract::PhysicalType;
 
 use crate::advice::{block, quoted};
-use crate::catalog::{self, WarehouseColumn, WarehouseType};
+use crate::catalog;
 use crate::failure::Failure;
 use crate::statement::{Database, Target};
 

@@ -1,12 +1,13 @@
 //! Holds a table that is there against its contract, column by column, and says what a migration does about it and
 //! what only a person can. Runs nothing.
 
+use penstock_aws::warehouse::{WarehouseColumn, WarehouseType};
 use penstock_core::contract::{Column, PhysicalType};
 use penstock_core::sql::{TargetColumn, target_columns};
 
 use crate::advice::{block, converted, quoted, rebuild, rename};
 use crate::alter::Alteration;
-use crate::catalog::{Table, WarehouseColumn, WarehouseType};
+use crate::catalog::Table;
 use crate::statement::Target;
 
 /// One difference of a table from its contract.

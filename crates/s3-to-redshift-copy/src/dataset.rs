@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::known::{Known, Told, in_flight, trusted};
 use crate::prepare::{Outcome, Preparer};
 use crate::sink::Sink;
+use crate::waits::Waits;
 
 /// Objects read at once: one core has no more to do, and each needs memory.
 const MAX_READING: usize = 4;
@@ -37,6 +38,8 @@ pub struct Settled {
     pub failed: HashMap<usize, Error>,
     /// Counts for metrics and the log.
     pub counts: BTreeMap<&'static str, u64>,
+    /// What was loaded, and how old it was.
+    pub waits: Waits,
 }
 
 impl Settled {
@@ -142,10 +145,8 @@ impl Work<'_> {
             let plan = self.sink.plan(claimed, oldest_ms).await?;
             self.run(plan, open, known).await?;
         }
-        match open.is_empty() {
-            true => Ok(()),
-            false => Err(Error::Together("other loads took objects of this one again and again".to_owned())),
-        }
+        let again = "other loads took objects of this one again and again";
+        open.is_empty().then_some(()).ok_or_else(|| Error::Together(again.to_owned()))
     }
 
     /// Objects that the ledger has need nothing more, but that nothing of them is left behind.

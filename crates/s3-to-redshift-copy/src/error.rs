@@ -41,6 +41,9 @@ pub enum Error {
     /// The transaction failed, and not because of an object.
     #[error("the load failed: {}", .0.as_str())]
     Load(Fault),
+    /// The transaction failed, and the table is not the contract's.
+    #[error("{0}")]
+    Table(String),
     /// The load is submitted and not finished.
     #[error("statement {0} is still running")]
     Running(String),
@@ -80,6 +83,7 @@ impl Error {
             | Self::Work { .. }
             | Self::Warehouse(_)
             | Self::Ledger(_)
+            | Self::Table(_)
             | Self::Running(_)
             | Self::Quarantine(_)
             | Self::Tasks(_)
@@ -98,6 +102,7 @@ impl Error {
             Self::OutOfTime => Self::OutOfTime,
             Self::Closed => Self::Closed,
             Self::Load(fault) => Self::Load(*fault),
+            Self::Table(told) => Self::Table(told.clone()),
             Self::Contract(reason) => Self::Contract(reason.clone()),
             other => Self::Together(other.to_string()),
         }
@@ -112,6 +117,7 @@ impl Error {
             Self::Warehouse(_) => "WarehouseError",
             Self::Ledger(_) => "LedgerError",
             Self::Load(_) => "LoadError",
+            Self::Table(_) => "TableMismatch",
             Self::Running(_) => "StillRunning",
             Self::Quarantine(_) => "QuarantineError",
             Self::Tasks(_) => "TasksError",

@@ -11,16 +11,19 @@ mod config;
 mod dataset;
 mod error;
 mod known;
+mod mismatch;
 mod prepare;
 mod reading;
 mod run;
 mod sink;
 mod store;
 mod tasks;
+mod waits;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
@@ -46,6 +49,7 @@ pub use penstock_aws::StartError;
 use prepare::Preparer;
 use sink::Sink;
 use store::Store;
+use waits::Sent;
 
 /// Seconds after which a load that was still running is looked at again.
 const RUNNING_AGAIN_S: i32 = 20;
@@ -108,7 +112,7 @@ impl App {
         let answer = match sqs_batch(&event) {
             Some(batch) => {
                 let told = self.told(&batch, &mut failures, &mut metrics).await;
-                self.load(told, invocation, &mut failures, &mut metrics).await;
+                self.load(told, &Sent::of(&batch), invocation, &mut failures, &mut metrics).await;
                 self.hand_over(&batch, &failures).await;
                 Ok(answer(&batch, &failures))
             }
@@ -116,7 +120,7 @@ impl App {
                 let events = events_in(&event).map_err(|error| Error::Event(error.to_string()))?;
                 let told =
                     events.created.into_iter().map(|object| (Told { object, task: None }, 0)).collect();
-                self.load(told, invocation, &mut failures, &mut metrics).await;
+                self.load(told, &Sent::default(), invocation, &mut failures, &mut metrics).await;
                 // A bare event has no message to give back: its fault fails the invocation, which Lambda tries again.
                 failures.remove(&0).map_or(Ok(SqsBatchResponse::default()), Err)
             }
@@ -178,6 +182,7 @@ impl App {
     async fn load(
         &self,
         told: Vec<Numbered>,
+        sent: &Sent,
         invocation: &Invocation,
         failures: &mut Failures,
         metrics: &mut Metrics,
@@ -196,8 +201,11 @@ impl App {
             let kind = if is_trusted { Kind::Trusted } else { Kind::InFlight };
             let (objects, numbers): (Vec<Told>, Vec<usize>) = told.into_iter().unzip();
             // Boxed: the future of a whole load is large, and its type deep.
-            let failed = Box::pin(self.dataset(&dataset, kind, &objects, invocation, metrics)).await;
-            for (place, error) in failed {
+            let settled = Box::pin(self.dataset(&dataset, kind, &objects, invocation)).await;
+            settled.counts.iter().for_each(|(name, count)| metrics.add(&dataset, *name, *count));
+            let (latency, now) = (self.latency(&dataset), (invocation.now_ms(), &mut *metrics));
+            settled.waits.tell(&dataset, latency, (&numbers, sent), settled.failed.iter(), now);
+            for (place, error) in settled.failed {
                 if let Some(number) = numbers.get(place) {
                     failures.insert(*number, error);
                 }
@@ -236,10 +244,11 @@ impl App {
         kind: Kind,
         objects: &[Told],
         invocation: &Invocation,
-        metrics: &mut Metrics,
-    ) -> HashMap<usize, Error> {
-        let of_all =
-            |reason: &str| (0..objects.len()).map(|at| (at, Error::Contract(reason.to_owned()))).collect();
+    ) -> dataset::Settled {
+        let of_all = |reason: &str| {
+            let failed = (0..objects.len()).map(|at| (at, Error::Contract(reason.to_owned()))).collect();
+            dataset::Settled { failed, ..dataset::Settled::default() }
+        };
         let home = match self.config.homes.get(dataset) {
             Some(Ok(home)) => home,
             Some(Err(reason)) => return of_all(reason),
@@ -266,9 +275,12 @@ impl App {
             quarantine: &self.quarantine,
             settled: dataset::Settled::default(),
         };
-        let settled = work.settle(objects).await;
-        settled.counts.iter().for_each(|(name, count)| metrics.add(dataset, *name, *count));
-        settled.failed
+        work.settle(objects).await
+    }
+
+    /// What the dataset's contract promises.
+    fn latency(&self, dataset: &str) -> Option<Duration> {
+        self.config.datasets.named(dataset)?.ok()?.contract().latency
     }
 
     fn preparer<'a>(

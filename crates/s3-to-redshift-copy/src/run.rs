@@ -41,6 +41,8 @@ impl Work<'_> {
                     self.settled.add("Objects", plan.objects.len() as u64);
                     for own in &plan.objects {
                         open.remove(&own.object_id);
+                        let places = known.get(&own.object_id).into_iter().flat_map(Known::places);
+                        self.settled.waits.commit(plan.oldest_ms, places);
                     }
                 }
                 Ok(Ended::AlreadyLoaded) => self.close_loaded(&plan, open).await?,

@@ -1,6 +1,7 @@
 //! One load: its plan and manifests into the work bucket, its transaction into the warehouse, and after the commit
 //! everything away again. A plan that an earlier invocation left is taken up, never made a second time.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use penstock_aws::Invocation;
@@ -12,6 +13,7 @@ use penstock_core::sql::{CopyLoad, CopyRole, Packing, RowFiles, SqlBatch, load_e
 use penstock_core::work::{self, Claimed, File, Plan};
 
 use crate::error::Error;
+use crate::mismatch::mismatch;
 use crate::store::Store;
 
 /// How a load ended that was not cut short.
@@ -44,6 +46,7 @@ impl Sink<'_> {
         let mut plans = Vec::new();
         let folder = work::loads_folder(&self.checker.contract().dataset);
         let keys = self.store.list(&folder).await?;
+        self.delete_orphans(&keys).await?;
         for key in keys.iter().filter(|key| key.ends_with("/plan.json")) {
             // It may be gone since it was listed: then its load is done.
             let Some(bytes) = self.store.get(key).await? else { continue };
@@ -60,6 +63,16 @@ impl Sink<'_> {
             }
         }
         Ok(plans)
+    }
+
+    /// Files of loads whose plan is gone. A plan is written first and deleted last, so its load is done: whoever had taken
+    /// it up in that moment wrote them once more, and died.
+    async fn delete_orphans(&self, keys: &[String]) -> Result<(), Error> {
+        let planned: HashSet<&str> = keys.iter().filter_map(|key| key.strip_suffix("/plan.json")).collect();
+        let folder = |key: &str| key.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+        let is_orphan = |key: &&String| folder(key).is_some_and(|folder| !planned.contains(folder.as_str()));
+        let orphans: Vec<String> = keys.iter().filter(is_orphan).cloned().collect();
+        self.store.delete(&orphans).await
     }
 
     /// Which of these objects are in the table already.
@@ -115,7 +128,30 @@ impl Sink<'_> {
                 if fault == Fault::OutOfBalance {
                     tracing::error!(dataset, load_id, "load is out of balance and was rolled back");
                 }
+                self.held_to_contract(fault).await?;
                 Err(Error::Load(fault))
+            }
+        }
+    }
+
+    /// A person must mend a table that is not the contract's: the error names the columns.
+    async fn held_to_contract(&self, fault: Fault) -> Result<(), Error> {
+        if fault != Fault::Transient {
+            return Ok(());
+        }
+        match mismatch(self.warehouse, self.home, self.checker.contract()).await {
+            Ok(Some(told)) => {
+                tracing::error!(
+                    dataset = self.checker.contract().dataset,
+                    told,
+                    "table is not its contract's"
+                );
+                Err(Error::Table(told))
+            }
+            Ok(None) => Ok(()),
+            Err(error) => {
+                tracing::warn!(%error, "the table could not be held to its contract");
+                Ok(())
             }
         }
     }

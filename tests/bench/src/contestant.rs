@@ -13,7 +13,7 @@ use tokio::process::{Child, Command};
 use crate::process::{CpuTime, peak_memory_mb};
 use crate::runtime_api::{Report, RuntimeApi};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How a contestant is started.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct Entry {
     pub folder: PathBuf,
     /// The contracts, for the one that reads them.
     pub contracts: PathBuf,
+    /// Variables of its own.
+    pub vars: Vec<(&'static str, OsString)>,
 }
 
 /// A started contestant. Dropping it kills the process.
@@ -109,7 +111,8 @@ impl Entry {
         ];
         let paths = [("CONTRACTS_DIR", &self.contracts), ("LAMBDA_TASK_ROOT", &self.folder)];
         let paths = paths.map(|(name, path)| (name, path.clone().into_os_string()));
-        vars.into_iter().map(|(name, text)| (name, text.into())).chain(paths).collect()
+        let own = self.vars.iter().cloned();
+        vars.into_iter().map(|(name, text)| (name, text.into())).chain(paths).chain(own).collect()
     }
 }
 

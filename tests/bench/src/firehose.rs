@@ -153,6 +153,7 @@ fn entries(python: &Path, contracts: &Path) -> anyhow::Result<Vec<Entry>> {
         runtime: "AWS_Lambda_provided.al2023",
         folder: contracts.to_path_buf(),
         contracts: contracts.to_path_buf(),
+        vars: Vec::new(),
     };
     let handler = |name, handler: &str| Entry {
         program: python.to_path_buf(),

@@ -2,8 +2,10 @@
 //! that is asked for is missed.
 
 mod answers;
+mod cloud;
 mod contestant;
 mod contracts;
+mod copier;
 mod envelope;
 mod firehose;
 mod ingest;
@@ -46,6 +48,7 @@ enum Part {
     Ingest,
     Memory,
     Parts,
+    Copy,
 }
 
 #[derive(Debug, Subcommand)]
@@ -98,6 +101,13 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
     }
     if wanted(Part::Memory) {
         lines.extend(memory::lines(megabytes));
+    }
+    if wanted(Part::Copy) {
+        let size = match arguments.quick {
+            true => copier::Size { file_bytes: 100 << 10, large_mb: 256, rounds: 5 },
+            false => copier::Size { file_bytes: 1 << 20, large_mb: 2048, rounds: 15 },
+        };
+        lines.extend(copier::lines(size).await);
     }
     Ok(lines)
 }

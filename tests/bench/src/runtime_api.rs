@@ -16,6 +16,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 
+/// The longest that a Lambda function may run.
+const MAX_TIMEOUT_MS: u128 = 900_000;
+
 /// What a process did.
 #[derive(Debug)]
 pub enum Report {
@@ -89,7 +92,8 @@ async fn next(State(api): State<Arc<Api>>) -> Response {
     let Some(event) = api.events.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
-    let deadline = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() + 60_000;
+    let deadline =
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() + MAX_TIMEOUT_MS;
     let headers = [
         ("content-type", "application/json".to_owned()),
         ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd".to_owned()),

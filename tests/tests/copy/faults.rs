@@ -5,14 +5,9 @@ use std::time::{Duration, SystemTime};
 use penstock_tests::{Bootstrap, COPIER, CopyRoute, batch, failures, until};
 use serde_json::{Value, json};
 
-use crate::rig::{clients, route};
+use crate::rig::{clients, fault, route};
 
 const NONE: Vec<usize> = Vec::new();
-
-fn fault(route: &CopyRoute, mut fault: Value) {
-    fault["database"] = json!(route.database);
-    route.redshift.add_fault(serde_json::from_value(fault).unwrap());
-}
 
 /// Events of so many objects, each with a row of its own.
 async fn events(route: &CopyRoute, objects: usize) -> Vec<Value> {
@@ -146,4 +141,16 @@ async fn two_functions_with_the_same_objects_load_each_once() {
     // What a race gives back comes again.
     assert!(given_back == 0 || route.take(&events).await.unwrap().is_empty(), "{given_back}");
     is_whole(&route, 6).await;
+}
+
+#[tokio::test]
+async fn files_of_a_load_whose_plan_is_gone_go_with_the_next_load() {
+    let route = route().await;
+    // As a function leaves them that took a plan up, and died after another one had finished its load.
+    for name in ["objects.json.zst", "objects.manifest", "zstd.manifest"] {
+        route.work.put(&format!("loads/clients/0123456789abcdef0123456789abcdef/{name}"), "x").await.unwrap();
+    }
+    let events = events(&route, 1).await;
+    assert_eq!(route.take(&events).await.unwrap(), NONE);
+    is_whole(&route, 1).await;
 }

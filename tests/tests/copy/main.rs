@@ -6,6 +6,7 @@
 mod bad_input;
 mod faults;
 mod files;
+mod freshness;
 mod ranges;
 mod rig;
 mod trusted;

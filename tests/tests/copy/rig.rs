@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use penstock_tests::CopyRoute;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// Upsert by `id`, the latest `seen` wins; CSV.
@@ -72,4 +73,10 @@ pub fn gzip(text: &str) -> Vec<u8> {
 /// Lines of a table, in order.
 pub async fn clients(route: &CopyRoute) -> Vec<String> {
     route.lines("SELECT id, name, seen, balance FROM tgt.clients ORDER BY id").await.unwrap()
+}
+
+/// Sets a fault for the route's own database.
+pub fn fault(route: &CopyRoute, mut fault: Value) {
+    fault["database"] = json!(route.database);
+    route.redshift.add_fault(serde_json::from_value(fault).unwrap());
 }

@@ -10,11 +10,13 @@ mod rules;
 mod schema;
 mod servers;
 mod set;
+mod sla;
 mod template;
 mod types;
 mod value;
 
 use std::fmt;
+use std::time::Duration;
 
 pub use column::{Column, Overflow};
 pub use location::{Glob, GlobError};
@@ -64,6 +66,8 @@ pub struct Contract {
     pub stream: Option<StreamServer>,
     /// The warehouse.
     pub warehouse: WarehouseServer,
+    /// How long after its object was written a row may be in the warehouse.
+    pub latency: Option<Duration>,
     /// What the contract asks for and this version does not enforce.
     pub notes: Notes,
 }
@@ -106,7 +110,8 @@ impl Contract {
         };
         let mut notes = Notes::default();
         let servers = servers::Servers::read(&document.servers, &mut notes)?;
-        schema::read(object, &document.version, servers, notes)
+        let latency = sla::latency(&document.sla_properties)?;
+        Ok(Self { latency, ..schema::read(object, &document.version, servers, notes)? })
     }
 
     /// The column of a warehouse name.

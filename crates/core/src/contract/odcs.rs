@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::sla::SlaProperty;
 use super::types::LogicalType;
 
 #[derive(Debug, Deserialize)]
@@ -16,6 +17,8 @@ pub(super) struct Document {
     pub servers: Vec<Server>,
     #[serde(default)]
     pub schema: Vec<SchemaObject>,
+    #[serde(default)]
+    pub sla_properties: Vec<SlaProperty>,
     #[serde(default)]
     pub custom_properties: Vec<CustomProperty>,
 }

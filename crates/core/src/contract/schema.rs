@@ -76,6 +76,7 @@ pub(super) fn read(
         queue: servers.queue,
         stream: servers.stream,
         warehouse: servers.warehouse,
+        latency: None,
         notes,
     })
 }
