@@ -389,10 +389,12 @@ fn split_url(url: &str) -> Option<(&str, &str)> {
 fn trusted(own: &Known) -> Claimed {
     let url = own.object.uri();
     let file = File { url: url.clone(), bytes: own.identity.bytes };
-    Claimed { object_id: own.identity.object_id, source: url, folder: None, files: vec![file], counts: None }
+    let Identified { object_id, modified_ms: source_ms, .. } = own.identity;
+    Claimed { object_id, source: url, source_ms, folder: None, files: vec![file], counts: None }
 }
 
 fn in_flight(object_id: HexId, folder: String, receipt: &Receipt, files: Vec<File>) -> Claimed {
     let counts = Counts { read: receipt.read, rejected: receipt.rejected, duplicate: receipt.duplicate };
-    Claimed { object_id, source: receipt.source.clone(), folder: Some(folder), files, counts: Some(counts) }
+    let (source, source_ms) = (receipt.source.clone(), receipt.source_ms);
+    Claimed { object_id, source, source_ms, folder: Some(folder), files, counts: Some(counts) }
 }

@@ -89,13 +89,12 @@ fn every_custom_property_of_the_schema_is_taken_or_noted() {
         ("sortkey", "auto"),
         ("onReplace", "append"),
         ("keepHistory", "false"),
+        ("keepHistory", "true"),
+        ("deletedWhen", "a == 'x'"),
+        ("afterLoad", "[m1, m2]"),
     ];
     let later = [
         ("partitionBy", "a"),
-        ("deletedWhen", "a == 'x'"),
-        ("onReplace", "replace"),
-        ("keepHistory", "true"),
-        ("afterLoad", "[m1, m2]"),
         ("lakeFormat", "parquet"),
         ("glueJob", "g"),
         ("crawler", "c"),

@@ -248,13 +248,14 @@ pub(super) struct Draft<'a> {
     rows: &'a mut Rows,
     text_len: usize,
     cells_len: usize,
+    deleted: bool,
 }
 
 impl<'a> Draft<'a> {
     pub fn begin(rows: &'a mut Rows, columns: usize) -> Self {
         let (text_len, cells_len) = (rows.text.len(), rows.cells.len());
         rows.cells.resize(cells_len + columns, Cell::NULL);
-        Self { rows, text_len, cells_len }
+        Self { rows, text_len, cells_len, deleted: false }
     }
 
     /// Canonical text of a column, `None` for NULL.
@@ -293,6 +294,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The row is a tombstone.
+    pub fn mark_deleted(&mut self) {
+        self.deleted = true;
+    }
+
     /// Keeps the record's text, of which cells may be cut.
     pub fn record(&mut self, text: &str) -> Record {
         Record { start: self.text(text).start }
@@ -306,7 +312,7 @@ impl<'a> Draft<'a> {
 
     /// Keeps the row; its stamps are to come.
     pub fn finish_unstamped(mut self, position: u64) {
-        self.keep(Head::unstamped(position));
+        self.keep(Head { deleted: self.deleted, ..Head::unstamped(position) });
     }
 
     /// Keeps a row that brought its stamps along.

@@ -4,8 +4,10 @@
 
 mod copy;
 mod ddl;
+mod history;
 mod ident;
 mod load;
+mod replace;
 mod transaction;
 
 pub use copy::{Accounting, CopyError, CopyLoad, CopyRole, Packing, RowFiles, load_errors, loaded_objects};
@@ -19,3 +21,7 @@ pub const MAX_STATEMENT_BYTES: usize = 96_000;
 pub const MAX_BATCH_STATEMENTS: usize = 40;
 /// The schema that holds locks, ledgers and procedures.
 pub const SERVICE_SCHEMA: &str = "penstock";
+/// The schema that holds histories.
+pub const HISTORY_SCHEMA: &str = "stg";
+/// Ends the name of the view without tombstones.
+pub const LIVE_SUFFIX: &str = "_live";
