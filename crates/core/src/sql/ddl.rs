@@ -59,12 +59,17 @@ impl Names {
             history: options.keep_history.then(|| format!("\"{HISTORY_SCHEMA}\".{}", contract.table)),
             newest: (options.on_replace == OnReplace::Replace).then(|| own("newest_")).transpose()?,
             target: format!("{schema}.{}", contract.table),
-            lock: own("lock_")?,
+            lock: lock_table(&contract.table)?,
             ledger: own("objects_")?,
             claim: own("sp_claim_")?,
             balance: own("sp_balance_")?,
         })
     }
+}
+
+/// The table whose lock every load of a dataset takes first.
+pub(super) fn lock_table(table: &Ident) -> Result<String, IdentError> {
+    Ident::prefixed("lock_", table).map(|name| format!("\"{SERVICE_SCHEMA}\".{name}"))
 }
 
 /// The statements that create a dataset's tables and procedures, each to be run on its own, in order.
