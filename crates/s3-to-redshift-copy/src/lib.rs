@@ -6,6 +6,7 @@
 //! Objects of the stage bucket hold rows that our transform has stamped; COPY reads them where they lie. A message is
 //! given back unless all its objects are committed, or in quarantine.
 
+mod after;
 mod config;
 mod dataset;
 mod error;
@@ -236,6 +237,7 @@ impl App {
                 checker: &checker,
                 fingerprint: &fingerprint,
                 invocation,
+                after: self.config.after.get(dataset),
             },
             quarantine: &self.quarantine,
             settled: dataset::Settled::default(),
