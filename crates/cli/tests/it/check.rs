@@ -128,9 +128,9 @@ fn what_is_rarely_meant_is_a_note_and_no_error() {
 
 #[test]
 fn what_has_no_effect_is_a_note() {
-    let run = one(&[(ORDER_BY, "      - property: penstock.keepHistory\n        value: true\n")]);
+    let run = one(&[(ORDER_BY, "      - property: penstock.crawler\n        value: c\n")]);
     assert_eq!(run.code, 0);
-    assert!(run.out.contains("    note: not built yet: schema[0] penstock.keepHistory"), "{}", run.out);
+    assert!(run.out.contains("    note: not built yet: schema[0] penstock.crawler"), "{}", run.out);
     let run = one(&[("classification: restricted", "unique: true")]);
     assert_eq!(run.code, 0);
     let note = "    note: not checked in flight: schema[0].properties[1]: unique is held only among the rows that are \

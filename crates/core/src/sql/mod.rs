@@ -15,7 +15,9 @@ pub use copy::{Accounting, CopyError, CopyLoad, CopyRole, Packing, RowFiles, loa
 pub use ddl::{GrantRole, TargetColumn, grants, ledger_view, migration, target_columns};
 pub use ident::{Ident, IdentError, Literal};
 pub use load::{FifoLoad, LoadError, SqlBatch, StagedRow};
-pub use model::{AfterLoadError, Model, ModelError, ModelKind, ModelStatement, Relation, after_load};
+pub use model::{
+    AfterLoadError, Model, ModelError, ModelKind, ModelStatement, Relation, after_load, model_grants,
+};
 
 /// Most bytes of one statement, parameters counted in (Data API: 100 KB a statement; a margin is kept).
 pub const MAX_STATEMENT_BYTES: usize = 96_000;

@@ -9,7 +9,7 @@ mod tokens;
 use std::collections::BTreeSet;
 
 use super::ddl::lock_table;
-use super::{Ident, IdentError, MAX_BATCH_STATEMENTS, SqlBatch};
+use super::{GrantRole, Ident, IdentError, MAX_BATCH_STATEMENTS, SqlBatch};
 pub use statement::{ModelKind, ModelStatement, Relation};
 
 /// A model that cannot be used, and where in it.
@@ -108,6 +108,24 @@ pub fn after_load<'m>(
         true => Ok(SqlBatch { statements, parameters: Vec::new() }),
         false => Err(AfterLoadError::TooMany),
     }
+}
+
+/// What the loading function needs of a model: to fill its tables, and to read the views that are read. Tables of
+/// datasets it may read anyway.
+pub fn model_grants(model: &Model, role: &GrantRole) -> Vec<String> {
+    let user = format!("\"{}\"", role.user());
+    let mut grants = Vec::new();
+    for own in model.defined().filter(|own| own.kind == ModelKind::Table) {
+        let Relation { schema, name } = &own.relation;
+        grants.push(format!("GRANT USAGE ON SCHEMA {schema} TO {user}"));
+        grants.push(format!("GRANT SELECT, INSERT, DELETE ON {schema}.{name} TO {user}"));
+    }
+    let read: BTreeSet<&Relation> = model.filling().flat_map(|own| &own.reads).collect();
+    for Relation { schema, name } in read {
+        grants.push(format!("GRANT USAGE ON SCHEMA {schema} TO {user}"));
+        grants.push(format!("GRANT SELECT ON {schema}.{name} TO {user}"));
+    }
+    grants
 }
 
 #[cfg(test)]
