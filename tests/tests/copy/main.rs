@@ -7,4 +7,5 @@ mod bad_input;
 mod faults;
 mod files;
 mod rig;
+mod semantics;
 mod trusted;
