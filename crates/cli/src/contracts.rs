@@ -101,6 +101,10 @@ impl ContractFile {
             Ok(contract) => file.look_into(Arc::new(contract), &text),
             Err(error) => file.errors.push(with_column(&error, &text)),
         }
+        // A typo may be why it cannot be parsed.
+        if let Ok(document) = serde_saphyr::from_str::<Value>(&text) {
+            file.errors.extend(lint::misspelt(&document).iter().map(|told| named(told, told, &text)));
+        }
         file
     }
 

@@ -1,9 +1,12 @@
 //! What in a contract is legal and yet cannot work, or is rarely meant. Says nothing about syntax: that is core's.
 
+mod keys;
 mod rules;
 
 use penstock_core::contract::{Column, Contract, ContractError, Overflow, Template};
 use penstock_core::sql::{self, Ident, IdentError, SERVICE_SCHEMA};
+
+pub use keys::misspelt;
 
 /// What was found in one contract.
 #[derive(Debug, Default)]
