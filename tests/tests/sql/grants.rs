@@ -42,11 +42,13 @@ async fn the_granted_role_can_keep_histories_and_replace_rows() {
     let role = GrantRole::new("penstock-test-copier").unwrap();
     let key = "AKIACOPIERROLE";
     warehouse().await.unwrap().map_caller(key, &role.user());
+    let copier = client(key).await;
+    copier.execute(&copies.rig.database, "SELECT COUNT(*) FROM tgt.x").await.unwrap_err();
     for statement in grants(copies.rig.checker.contract(), &copies.rig.schema, &role).unwrap() {
         let done = copies.rig.warehouse.execute(&copies.rig.database, &statement).await;
         done.unwrap_or_else(|e| panic!("{e}: {statement}"));
     }
-    copies.rig.warehouse = client(key).await;
+    copies.rig.warehouse = copier;
     let object = |ms: u64, v: &str| Object::new("a", ms, v, vec![json!({"k": "k", "v": v})]);
     for own in [object(1, "first"), object(2, "second")] {
         assert_eq!(counts(&copies.load(&[own]).await), [1, 1, 0, 0, 0, 0]);

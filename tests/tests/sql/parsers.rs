@@ -136,7 +136,7 @@ async fn alterations() -> Vec<(String, String)> {
     let more = format!("{wider}      - {{name: w, logicalType: string, physicalType: varchar(8)}}\n");
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("x.odcs.yaml"), more).unwrap();
-    let run = std::process::Command::new(binary("penstock"))
+    let run = std::process::Command::new(binary("penstock").unwrap())
         .args(["migrate", "--dry-run", "."])
         .current_dir(folder.path())
         .env("AWS_ENDPOINT_URL_REDSHIFT_DATA", warehouse().await.unwrap().endpoint())

@@ -191,7 +191,8 @@ impl Found {
     fn keys(&mut self, path: &str, keys: &Map<String, Value>, known: &[&[&str]]) {
         let known = || known.iter().copied().flatten();
         for key in keys.keys().filter(|key| !known().any(|own| own == key)) {
-            if let Some(meant) = known().find(|own| is_near(key, own)) {
+            let nearest = known().min_by_key(|own| slips(key, own));
+            if let Some(meant) = nearest.filter(|own| is_near(key, own)) {
                 let colon = if path.is_empty() { "" } else { ": " };
                 self.0.push(format!(
                     "{path}{colon}{key:?} is no key of the standard and has no effect: {meant:?}?"
@@ -204,11 +205,15 @@ impl Found {
 /// Whether two words differ only in how they are written, or in one character, or in two of a longer word.
 fn is_near(a: &str, b: &str) -> bool {
     const LONG: usize = 6;
+    slips(a, b) <= if b.len() >= LONG { 2 } else { 1 }
+}
+
+/// Characters in which two words differ, however they are written.
+fn slips(a: &str, b: &str) -> usize {
     let plain = |text: &str| -> Vec<char> {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
-    let (a, b) = (plain(a), plain(b));
-    distance(&a, &b) <= if b.len() >= LONG { 2 } else { 1 }
+    distance(&plain(a), &plain(b))
 }
 
 /// Characters that are put in, left out, changed, or swapped with their neighbour.
