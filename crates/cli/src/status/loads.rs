@@ -74,7 +74,8 @@ pub async fn ledger(
     }
 }
 
-/// One statement, so that no load falls between the sums and the table.
+/// One statement, so that no load falls between the sums and the table. A line without any count only claims an object
+/// whose rows another line of the load counts.
 fn sums(ledger: &Ident, target: &Target<'_>) -> String {
     let table = format!("{}.{}", target.schema, target.contract.table);
     let counts = ["read", "inserted", "updated", "unchanged", "duplicate", "rejected"];
@@ -82,7 +83,8 @@ fn sums(ledger: &Ident, target: &Target<'_>) -> String {
     format!(
         "SELECT l.*, t.\"n_rows\", d.\"n_repeated\" FROM (SELECT COUNT(DISTINCT \"load_id\") AS \"n_loads\", {counts}, \
          COALESCE(SUM(CASE WHEN \"n_read\" = \"n_inserted\" + \"n_updated\" + \"n_unchanged\" + \"n_duplicate\" + \
-         \"n_rejected\" THEN 0 ELSE 1 END), 0) AS \"n_unbalanced\" FROM \"{SERVICE_SCHEMA}\".{ledger}) l \
+         \"n_rejected\" THEN 0 WHEN COALESCE(\"n_read\", \"n_inserted\", \"n_updated\", \"n_unchanged\", \"n_duplicate\", \
+         \"n_rejected\") IS NULL THEN 0 ELSE 1 END), 0) AS \"n_unbalanced\" FROM \"{SERVICE_SCHEMA}\".{ledger}) l \
          CROSS JOIN (SELECT COUNT(*) AS \"n_rows\" FROM {table}) t \
          CROSS JOIN (SELECT COUNT(*) AS \"n_repeated\" FROM (SELECT \"_record_id\" FROM {table} \
          GROUP BY \"_record_id\" HAVING COUNT(*) > 1) r) d",
