@@ -90,12 +90,7 @@ pub async fn run(
     writeln!(out, "files{}\n{}", heading.unwrap_or_default(), files_table(&accounts))?;
     print_incomplete(&accounts, out)?;
     writeln!(out, "warehouse\n{}", loads_table(&accounts))?;
-    let mut exits = Vec::new();
-    for (name, of, queue) in [("queue", "rows", &load_queue), ("copy queue", "files", &copy_queue)] {
-        if let Some(queue) = queue {
-            exits.push(print_queue(name, of, queue, out)?);
-        }
-    }
+    let mut exits = print_queues(&load_queue, &copy_queue, out)?;
     let all_arrived = load_queue.is_some_and(|queue| queue.is_ok_and(|queue| queue.is_empty()));
     for account in &accounts {
         exits.push(account.conclude(all_arrived, out)?);
@@ -198,6 +193,19 @@ fn print_some(lines: &[String], out: &mut dyn Write) -> std::io::Result<()> {
         count if count > MAX_LISTED => writeln!(out, "and {} more", count - MAX_LISTED),
         _ => Ok(()),
     }
+}
+
+/// A queue, where its URL is known, or why it cannot be asked.
+type Asked = Option<Result<Queue, String>>;
+
+fn print_queues(rows: &Asked, files: &Asked, out: &mut dyn Write) -> std::io::Result<Vec<Exit>> {
+    let mut exits = Vec::new();
+    for (name, of, queue) in [("queue", "rows", rows), ("copy queue", "files", files)] {
+        if let Some(queue) = queue {
+            exits.push(print_queue(name, of, queue, out)?);
+        }
+    }
+    Ok(exits)
 }
 
 /// Prints how many messages are on their way, and how many gave up.

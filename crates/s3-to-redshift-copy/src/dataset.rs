@@ -387,10 +387,9 @@ fn split_url(url: &str) -> Option<(&str, &str)> {
 }
 
 fn trusted(own: &Known) -> Claimed {
-    let url = own.object.uri();
-    let file = File { url: url.clone(), bytes: own.identity.bytes };
-    let Identified { object_id, modified_ms: source_ms, .. } = own.identity;
-    Claimed { object_id, source: url, source_ms, folder: None, files: vec![file], counts: None }
+    let (source, Identified { object_id, bytes, modified_ms, .. }) = (own.object.uri(), &own.identity);
+    let files = vec![File { url: source.clone(), bytes: *bytes }];
+    Claimed { object_id: *object_id, source, source_ms: *modified_ms, folder: None, files, counts: None }
 }
 
 fn in_flight(object_id: HexId, folder: String, receipt: &Receipt, files: Vec<File>) -> Claimed {

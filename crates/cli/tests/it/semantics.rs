@@ -79,7 +79,7 @@ async fn history_and_live_view_follow_their_contract() {
     assert_eq!((live[place + 1].as_str(), live.last().unwrap().as_str()), ("note", "_loaded_at"), "{live:?}");
     let mut target = columns(&db, "tgt", "transactions").await;
     let (mut history, mut live) = (columns(&db, "stg", "transactions").await, live);
-    [&mut target, &mut history, &mut live].map(|own| own.sort());
+    [&mut target, &mut history, &mut live].into_iter().for_each(|own| own.sort());
     assert_eq!((&history, &live), (&target, &target));
 }
 

@@ -76,8 +76,7 @@ pub(super) fn read(
     let group_by = group_by(&mut custom, &names, &key)?;
     let table_options = table_options(&mut custom, &names)?;
     replaces(&table_options, &key, &servers)?;
-    later(&mut custom, &names, &mut notes)?;
-    custom.finish()?;
+    later(custom, &names, &mut notes)?;
     let partitions = positions(&columns, "partitioned", |column| column.partition_position)?;
     Ok(Contract {
         dataset,
@@ -300,8 +299,8 @@ fn replaces(options: &TableOptions, key: &[usize], servers: &Servers) -> Result<
     Err(ContractError::at(PATH, format!("penstock.onReplace replace is not possible: {reason}")))
 }
 
-/// Properties that later routes use: their values are checked, their effect is not there yet.
-fn later(custom: &mut Custom<'_>, names: &Names<'_>, notes: &mut Notes) -> Result<(), ContractError> {
+/// Properties that later routes use: their values are checked, their effect is not there yet. No other one may be left.
+fn later(mut custom: Custom<'_>, names: &Names<'_>, notes: &mut Notes) -> Result<(), ContractError> {
     let partition_by = custom.texts("partitionBy")?;
     names.all("partitionBy", partition_by.as_deref().unwrap_or_default())?;
     let set = [
@@ -313,5 +312,5 @@ fn later(custom: &mut Custom<'_>, names: &Names<'_>, notes: &mut Notes) -> Resul
     for (name, _) in set.iter().filter(|(_, is_set)| *is_set) {
         notes.not_built(PATH, &format!("penstock.{name}"));
     }
-    Ok(())
+    custom.finish()
 }

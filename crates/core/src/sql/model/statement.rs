@@ -159,41 +159,41 @@ fn reads(tokens: &[Token<'_>]) -> Result<BTreeSet<Relation>, ModelError> {
     let mut open: Vec<bool> = Vec::new();
     for (i, token) in tokens.iter().enumerate() {
         let rest = tokens.get(i + 1..).unwrap_or_default();
-        let next = rest.first();
         if token.is("(") {
-            open.push(next.is_some_and(|next| next.is("select") || next.is("with") || next.is("(")));
+            open.push(begins_query(rest));
         } else if token.is(")") {
             open.pop();
         }
-        let reads =
-            token.is("from") || token.is("join") || token.is("using") && !next.is_some_and(|n| n.is("("));
-        if !reads || !open.last().copied().unwrap_or(true) {
-            continue;
+        let is_list = rest.first().is_some_and(|next| next.is("("));
+        let reads = token.is("from") || token.is("join") || token.is("using") && !is_list;
+        if reads && open.last().copied().unwrap_or(true) {
+            found.extend(table(rest, token.line, &named)?);
         }
-        let is_named = rest.get(1).is_none_or(|dot| !dot.is("."))
-            && next.and_then(Token::name).is_some_and(|n| named.contains(&n));
-        let after = match next {
-            Some(next) if next.is("(") => {
-                let holds_query =
-                    rest.get(1).is_some_and(|own| own.is("select") || own.is("with") || own.is("("));
-                if !holds_query {
-                    return Err(ModelError {
-                        line: next.line,
-                        reason: "a parenthesis here must hold a query".into(),
-                    });
-                }
-                continue;
-            }
-            _ if is_named => rest.get(1..).unwrap_or_default(),
-            _ => {
-                let (relation, after) = relation(rest, token.line)?;
-                found.insert(relation);
-                after
-            }
-        };
-        no_comma(after)?;
     }
     Ok(found)
+}
+
+fn begins_query(tokens: &[Token<'_>]) -> bool {
+    tokens.first().is_some_and(|own| own.is("select") || own.is("with") || own.is("("))
+}
+
+/// The table in front; none where WITH names it or a query stands there.
+fn table(
+    tokens: &[Token<'_>],
+    line: usize,
+    named: &BTreeSet<String>,
+) -> Result<Option<Relation>, ModelError> {
+    let (first, rest) = (tokens.first(), tokens.get(1..).unwrap_or_default());
+    if let Some(first) = first.filter(|own| own.is("(")) {
+        let reason = "a parenthesis here must hold a query".to_owned();
+        return if begins_query(rest) { Ok(None) } else { Err(ModelError { line: first.line, reason }) };
+    }
+    let is_bare = rest.first().is_none_or(|dot| !dot.is("."));
+    if is_bare && first.and_then(Token::name).is_some_and(|name| named.contains(&name)) {
+        return no_comma(rest).map(|()| None);
+    }
+    let (relation, after) = relation(tokens, line)?;
+    no_comma(after).map(|()| Some(relation))
 }
 
 /// A second table behind a comma would not be seen.
