@@ -78,6 +78,9 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--contracts", type=Path, metavar="DIR", default=functions.CONTRACTS, help="the contracts [infra/contracts]"
     )
+    parser.add_argument(
+        "--models", type=Path, metavar="DIR", default=functions.MODELS, help="the models [infra/redshift/models]"
+    )
     parser.add_argument("--no-migrate", action="store_true", help="leave the warehouse's tables alone")
     parser.add_argument(
         "--arch", choices=["x86_64", "arm64"], help="processor of the functions [as deployed, at first x86_64]"
@@ -94,7 +97,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         parser.error("a local cloud needs AWS_ENDPOINT_URL_REDSHIFT_DATA, the URL of redshift-local")
     if args.workgroup and args.cluster:
         parser.error("--workgroup and --cluster exclude each other")
-    args.contracts = args.contracts.resolve()
+    args.contracts, args.models = args.contracts.resolve(), args.models.resolve()
     if not functions.contract_files(args.contracts):
         parser.error(f"{args.contracts} holds no *.odcs.yaml")
     return args
@@ -203,7 +206,7 @@ def administrator_of(foundation: stacks.Stack, session: Session) -> dict[str, st
 def migrate(penstock: Path, foundation: stacks.Stack, args: argparse.Namespace, session: Session) -> tuple[str, bool]:
     """Makes the tables, and lets the roles of those who load use them."""
     variables = {**variables_of(foundation), **administrator_of(foundation, session), "AWS_REGION": session.region}
-    command = [str(penstock), "migrate", str(args.contracts)]
+    command = [str(penstock), "migrate", "--models", str(args.models), str(args.contracts)]
     if not foundation.parameters.get("SecretArn"):
         for function in DATABASE_USERS:
             command += ["--role", function.deployed_name(args.stage)]
@@ -211,11 +214,11 @@ def migrate(penstock: Path, foundation: stacks.Stack, args: argparse.Namespace, 
     return last, " 0 created, 0 altered, " not in last
 
 
-def check_contracts(penstock: Path, contracts: Path) -> None:
+def check_contracts(penstock: Path, contracts: Path, models: Path) -> None:
     """By the standard's own schema, which knows every key, and by Penstock's rules."""
     files = [str(path) for path in functions.contract_files(contracts)]
     standard = [sys.executable, str(ROOT / "tests" / "python" / "odcs_check.py"), *files]
-    for command in (standard, [str(penstock), "check", str(contracts)]):
+    for command in (standard, [str(penstock), "check", "--models", str(models), str(contracts)]):
         run_penstock(command, {})
 
 
@@ -236,7 +239,7 @@ def deploy(args: argparse.Namespace, steps: Steps) -> dict[str, str]:
     print(f"stage {args.stage}, {session.where(names.account)}", flush=True)
     # Cargo shows its own progress.
     bootstraps, penstock = build(args, args.arch or deployed_arch(session.client("lambda"), args.stage))
-    steps.step("contracts", lambda: (check_contracts(penstock, args.contracts), "valid"))
+    steps.step("contracts", lambda: (check_contracts(penstock, args.contracts, args.models), "valid"))
     given, cfn = parameters(args, session), session.client("cloudformation")
     before = stacks.read(cfn, names.own("foundation"))
     if stacks.is_new(before):
@@ -249,11 +252,14 @@ def deploy(args: argparse.Namespace, steps: Steps) -> dict[str, str]:
     foundation = steps.step("stack foundation", lambda: stack("foundation"))
     if not args.no_migrate:
         steps.step("tables", lambda: migrate(penstock, foundation, args, session))
-    variables = variables_of(foundation) | {"CONTRACTS_DIR": args.contracts.name}
+    folders = {"CONTRACTS_DIR": args.contracts.name, "MODELS_DIR": functions.MODELS_IN_ZIP}
+    variables = variables_of(foundation) | folders
     if args.endpoint_url:
         # A local warehouse has an endpoint of its own, which MiniStack does not know.
         variables["AWS_ENDPOINT_URL_REDSHIFT_DATA"] = os.environ["AWS_ENDPOINT_URL_REDSHIFT_DATA"]
-    target = functions.Target(args.stage, args.endpoint_url, variables, foundation.outputs, bootstraps, args.contracts)
+    target = functions.Target(
+        args.stage, args.endpoint_url, variables, foundation.outputs, bootstraps, args.contracts, args.models
+    )
     for function in FUNCTIONS:
         work = partial(functions.deploy, session.client("lambda"), function, target)
         steps.step(f"function {function.name}", lambda work=work: (None, work()))

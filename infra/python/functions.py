@@ -16,6 +16,9 @@ from names import own_name
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS = ROOT / "infra" / "contracts"
+MODELS = ROOT / "infra" / "redshift" / "models"
+# Where a function has the models: beside its bootstrap, as it has the contracts.
+MODELS_IN_ZIP = "models"
 # Holds a hash of everything that was deployed, so that the same is not deployed twice.
 FINGERPRINT = "penstock:fingerprint"
 
@@ -66,6 +69,12 @@ class Target:
     roles: dict[str, str]
     binaries: Path
     contracts: Path
+    models: Path
+
+    def files(self) -> dict[str, Path]:
+        """What lies beside the bootstrap, by its name in the zip."""
+        own = {f"{self.contracts.name}/{path.name}": path for path in contract_files(self.contracts)}
+        return own | {f"{MODELS_IN_ZIP}/{path.name}": path for path in model_files(self.models)}
 
 
 def deploy(lambda_client, function: Function, target: Target) -> bool:
@@ -84,8 +93,8 @@ def deploy_code(lambda_client, function: Function, target: Target) -> bool:
     # A folder of its own: cargo-lambda makes the zip beside the binary, and two deployments may run at once.
     with tempfile.TemporaryDirectory() as scratch:
         command = cargo_lambda(function, target, role, Path(scratch))
-        refuse_missing_contracts(name, command, target.contracts)
-        run_deploy(name, command, target.contracts)
+        refuse_missing_files(name, command, target, Path(scratch))
+        run_deploy(name, command, Path(scratch))
     # cargo-lambda leaves the role of a function that is there as it is.
     configuration = await_update(lambda_client, name)
     if configuration["Role"] != role:
@@ -139,45 +148,56 @@ def contract_files(contracts: Path) -> list[Path]:
     return sorted(contracts.glob("*.odcs.yaml"))
 
 
+def model_files(models: Path) -> list[Path]:
+    """The models that contracts may name."""
+    return sorted(models.glob("*.sql"))
+
+
 def fingerprint_of(function: Function, target: Target) -> str:
-    """A hash of the binary and the contracts."""
+    """A hash of the binary and of all that lies beside it."""
     digest = hashlib.sha256()
-    for path in [target.binaries / function.name / "bootstrap", *contract_files(target.contracts)]:
+    bootstrap = {"bootstrap": target.binaries / function.name / "bootstrap"}
+    for name, path in (bootstrap | target.files()).items():
         content = path.read_bytes()
-        digest.update(f"{path.name} {len(content)}\n".encode())
+        digest.update(f"{name} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
 
 
 def cargo_lambda(function: Function, target: Target, role: str, scratch: Path) -> list[str]:
-    """Lays what is deployed into `scratch` and gives the command that deploys it. It runs beside the contracts' folder,
-    whose name is theirs in the zip."""
+    """Lays what is deployed into `scratch` and gives the command that deploys it. It runs there: folders have the names
+    that they have in the zip."""
     bootstrap, variables = scratch / function.name / "bootstrap", scratch / "variables.env"
     bootstrap.parent.mkdir()
     shutil.copy2(target.binaries / function.name / "bootstrap", bootstrap)
+    for own, path in target.files().items():
+        (scratch / own).parent.mkdir(exist_ok=True)
+        shutil.copy2(path, scratch / own)
     variables.write_text("".join(f"{key}={value}\n" for key, value in sorted(target.variables.items())))
     command = ["cargo", "lambda", "deploy", function.deployed_name(target.stage)]
     command += ["--manifest-path", str(ROOT / "Cargo.toml"), "--binary-name", function.name]
-    command += ["--lambda-dir", str(scratch), "--include", target.contracts.name]
+    command += ["--lambda-dir", str(scratch)]
+    for folder in sorted({own.split("/")[0] for own in target.files()}):
+        command += ["--include", folder]
     command += ["--role", role, "--memory", str(function.memory_mb), "--timeout", str(function.timeout)]
     command += ["--env-file", str(variables)]
     return command + (["--endpoint-url", target.endpoint_url] if target.endpoint_url else [])
 
 
-def refuse_missing_contracts(name: str, command: list[str], contracts: Path) -> None:
+def refuse_missing_files(name: str, command: list[str], target: Target, folder: Path) -> None:
     """cargo-lambda says nothing of an include that it did not find: the dry run's list of files does."""
-    output = run([*command, "--dry", "--output-format", "json"], contracts.parent).stdout
+    output = run([*command, "--dry", "--output-format", "json"], folder).stdout
     files = set(json.loads(output[output.index("{") :])["files"])
-    missing = [path.name for path in contract_files(contracts) if f"{contracts.name}/{path.name}" not in files]
+    missing = [own for own in target.files() if own not in files]
     if missing:
-        raise DeployError(f"{name}: contracts are missing in the zip: {', '.join(missing)}")
+        raise DeployError(f"{name}: files are missing in the zip: {', '.join(missing)}")
 
 
-def run_deploy(name: str, command: list[str], contracts: Path) -> None:
+def run_deploy(name: str, command: list[str], folder: Path) -> None:
     """A role that was made seconds ago is not known to Lambda yet."""
     for attempt in range(1, 7):
         try:
-            run(command, contracts.parent)
+            run(command, folder)
             return
         except DeployError as error:
             if "cannot be assumed" not in str(error) or attempt == 6:

@@ -179,8 +179,8 @@ def deploy_to(cloud_endpoint: str, redshift: str, stage: str, binaries: Path) ->
     variables = deploy.deploy(args, deploy.Steps())
     for function in DATABASE_USERS:
         map_user(redshift, function.deployed_name(stage))
-    # The functions have their contracts beside them; tools that run in the project find them here.
-    variables["CONTRACTS_DIR"] = str(args.contracts)
+    # The functions have these beside them; tools that run in the project find them here.
+    variables |= {"CONTRACTS_DIR": str(args.contracts), "MODELS_DIR": str(args.models)}
     # The AWS CLI reads its region from a variable of its own.
     return {**ADMINISTRATOR, "AWS_DEFAULT_REGION": REGION, **endpoints, **variables}
 

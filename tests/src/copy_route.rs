@@ -45,7 +45,7 @@ impl Deref for CopyRoute {
 }
 
 impl CopyRoute {
-    /// The route with the contracts of a directory.
+    /// The route with the contracts of a directory, and the models of the directory `models` in it.
     pub async fn with_contracts(folder: TempDir) -> anyhow::Result<Self> {
         Self::with_settings(folder, &[]).await
     }
@@ -65,6 +65,7 @@ impl CopyRoute {
         for (name, value) in [
             ("AWS_ENDPOINT_URL_REDSHIFT_DATA", redshift.endpoint()),
             ("CONTRACTS_DIR", contracts.display().to_string()),
+            ("MODELS_DIR", contracts.join("models").display().to_string()),
             ("LANDING_BUCKET", landing.name.clone()),
             ("STAGE_BUCKET", stage.name.clone()),
             ("WORK_BUCKET", work.name.clone()),

@@ -19,7 +19,7 @@ mod wait;
 pub use copy_route::{COPIER, CopyRoute, batch};
 pub use events::EventFile;
 pub use ministack::{Auth, MiniStack, REGION};
-pub use paths::{target_dir, tool, workspace_root};
+pub use paths::{binary, target_dir, tool, workspace_root};
 pub use results::Results;
 pub use route::{LOADER, READER, Route, contracts_with, failures, warehouse};
 pub use runtime_api::{Bootstrap, FunctionError};

@@ -28,7 +28,7 @@ pub fn tool(name: &str) -> anyhow::Result<PathBuf> {
 }
 
 /// A function's binary as this profile built it.
-pub(crate) fn binary(name: &str) -> anyhow::Result<PathBuf> {
+pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     let path = target_dir()?.join(name);
     ensure!(path.exists(), "{} is missing: run `make build`", path.display());
     Ok(path)

@@ -44,7 +44,8 @@ pub enum Command {
 const CHECK_HELP: &str = "\
 Every contract is parsed, its patterns and expressions are compiled, and all are held against each other: no dataset \
 or table may be there twice, and no S3 key may match two locations. A note tells of something that has no effect or is \
-rarely meant; it changes no exit code.\n
+rarely meant; it changes no exit code. Models that contracts name in penstock.afterLoad are read, too: each must be a \
+list of CREATE TABLE IF NOT EXISTS, CREATE OR REPLACE VIEW, DELETE FROM and INSERT INTO over tables of the contracts.\n
 The JSON Schema of the Open Data Contract Standard itself is checked by `make check`.";
 
 const TRY_HELP: &str = "\
@@ -90,7 +91,8 @@ macro_rules! aws_environment {
 const MIGRATE_HELP: &str = concat!(
     "\
 For each dataset: the schema, the table, its lock table, its ledger and two procedures; for each database the view \
-penstock.objects over all ledgers; for each role its user and grants. A table that is there is compared with its \
+penstock.objects over all ledgers; for each role its user and grants; where the contract asks for them the history \
+stg.<table>, the view <table>_live without tombstones, and what its models define. A table that is there is compared with its \
 contract, column by column. A column that it lacks is added (unless it is required: rows that are there would have no \
 value), a varchar that is too short is widened. Whatever else differs is refused, with the SQL that a person would \
 have to run, and then nothing at all is changed. A column that only the table has stays.\n
@@ -112,14 +114,16 @@ updated + unchanged + duplicate + rejected, and no record id stands twice in the
 listed with their reason; they are no imbalance.\n
 Loads may read more than files sent: a file that is delivered again has still one receipt, but its rows are read, and \
 found unchanged, once more. Less is read while rows wait in the queue; less with an empty queue, or messages in its \
-dead-letter queue, are told as rows that no load has. If the table does not hold as many rows \
+dead-letter queue, are told as rows that no load has. Of a dataset without a queue only files of which nothing loads \
+have a receipt; of those that loaded the ledger has a line each. If the table does not hold as many rows \
 as were inserted, a note says so: rows may have been deleted since.\n
 Environment:
   WORK_BUCKET             bucket of the receipts
 ",
     warehouse_environment!(),
     "  DATABASE                what ${DATABASE} in contracts stands for [default: dev]
-  LOAD_QUEUE_URL          queue whose messages are counted; without it none are\n",
+  LOAD_QUEUE_URL          queue of rows, whose messages are counted; without it none are
+  COPY_QUEUE_URL          queue of the copy route's files, the same\n",
     aws_environment!(),
     "\n
 Exit codes: 0 balanced, 1 not balanced or not to be found out, 2 wrong usage"
@@ -150,9 +154,20 @@ Environment:
     aws_environment!(),
 );
 
-/// Which contracts.
+/// What to check.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
+    /// Which contracts.
+    #[command(flatten)]
+    pub contracts: ContractArgs,
+    /// Directory of the models that contracts name in penstock.afterLoad, as <name>.sql
+    #[arg(long, value_name = "PATH", default_value = "infra/redshift/models")]
+    pub models: PathBuf,
+}
+
+/// Which contracts.
+#[derive(Debug, Args)]
+pub struct ContractArgs {
     /// Contract files, or directories that hold *.odcs.yaml
     #[arg(value_name = "PATH", default_value = "infra/contracts")]
     pub paths: Vec<PathBuf>,
@@ -190,9 +205,9 @@ pub struct TryArgs {
 /// Which contracts, and who loads.
 #[derive(Debug, Args)]
 pub struct DdlArgs {
-    /// Which contracts.
+    /// Which contracts and models.
     #[command(flatten)]
-    pub contracts: CheckArgs,
+    pub what: CheckArgs,
     /// Name of an IAM role that loads (the role's name, not its ARN); may be given more than once
     #[arg(long = "role", value_name = "NAME", value_parser = role)]
     pub roles: Vec<GrantRole>,
@@ -214,7 +229,7 @@ pub struct MigrateArgs {
 pub struct StatusArgs {
     /// Contracts.
     #[command(flatten)]
-    pub contracts: CheckArgs,
+    pub contracts: ContractArgs,
     /// Only this dataset; may be given more than once
     #[arg(long = "dataset", value_name = "NAME")]
     pub datasets: Vec<String>,
@@ -228,7 +243,7 @@ pub struct StatusArgs {
 pub struct RejectsArgs {
     /// Contracts.
     #[command(flatten)]
-    pub contracts: CheckArgs,
+    pub contracts: ContractArgs,
     /// Only this dataset, _unknown for what belongs to none; may be given more than once
     #[arg(long = "dataset", value_name = "NAME")]
     pub datasets: Vec<String>,
@@ -308,7 +323,7 @@ mod tests {
     fn contracts_are_looked_for_where_the_project_keeps_them() {
         let cli = Cli::try_parse_from(["penstock", "check"]).unwrap();
         let Command::Check(args) = cli.command else { panic!("{cli:?}") };
-        assert_eq!(args.paths, [PathBuf::from("infra/contracts")]);
+        assert_eq!(args.contracts.paths, [PathBuf::from("infra/contracts")]);
     }
 
     #[test]

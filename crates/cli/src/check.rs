@@ -1,16 +1,17 @@
 //! `penstock check`: one line a contract, all that is wrong with it, and a summary.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use penstock_core::contract::Contract;
 
+use crate::args::CheckArgs;
 use crate::contracts::{ContractFile, Contracts};
 use crate::failure::{Exit, Failure};
 
 /// Checks the contracts and prints the report.
-pub fn run(paths: &[PathBuf], out: &mut dyn Write) -> Result<Exit, Failure> {
-    let contracts = Contracts::read(paths)?;
+pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let contracts = Contracts::with_models(&args.contracts.paths, &args.models)?;
     for file in &contracts.files {
         print(file, out)?;
     }

@@ -1,17 +1,18 @@
 //! Contract files from paths: reads, parses and compiles every one, and collects all that is wrong instead of
 //! stopping at the first. Needs no environment and no network.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use penstock_aws::contracts::{LoadContractsError, contract_paths, is_contract_path, read_contract};
 use penstock_core::contract::{Contract, ContractError, ContractSet, SetError};
 use penstock_core::row::Checker;
+use penstock_core::sql::Model;
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::lint;
+use crate::{lint, models};
 
 /// One contract file and what was found in it.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Contracts {
     pub files: Vec<ContractFile>,
     /// Files in the directories that look like contracts and are not read.
     pub ignored: Vec<String>,
+    /// The models that they name, by name; those that can be used.
+    pub models: BTreeMap<String, Model>,
 }
 
 impl Contracts {
@@ -53,7 +56,14 @@ impl Contracts {
         found.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
         let mut files: Vec<ContractFile> = found.iter().map(|path| ContractFile::read(path)).collect();
         hold_together(&mut files);
-        Ok(Self { files, ignored })
+        Ok(Self { files, ignored, models: BTreeMap::new() })
+    }
+
+    /// The same, with the models that the contracts name.
+    pub fn with_models(paths: &[PathBuf], models: &Path) -> Result<Self, Failure> {
+        let mut own = Self::read(paths)?;
+        own.models = models::read(models, &mut own.files);
+        Ok(own)
     }
 
     /// Files with their contracts, or all that is wrong with any of them.
@@ -91,6 +101,10 @@ impl ContractFile {
             Ok(contract) => file.look_into(Arc::new(contract), &text),
             Err(error) => file.errors.push(with_column(&error, &text)),
         }
+        // A typo may be why it cannot be parsed.
+        if let Ok(document) = serde_saphyr::from_str::<Value>(&text) {
+            file.errors.extend(lint::misspelt(&document).iter().map(|told| named(told, told, &text)));
+        }
         file
     }
 
@@ -126,6 +140,7 @@ fn file_of(error: &SetError) -> &str {
     match error {
         SetError::Contract { file, .. }
         | SetError::Twice { file, .. }
+        | SetError::View { file, .. }
         | SetError::Overlap { file, .. }
         | SetError::Template { file, .. }
         | SetError::Location { file, .. } => file,

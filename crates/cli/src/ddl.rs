@@ -13,10 +13,10 @@ use crate::statement::{Database, Statement};
 
 /// Prints the statements of every database.
 pub fn run(args: &DdlArgs, env: Env<'_>, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let contracts = Contracts::read(&args.contracts.paths)?;
-    let contracts = contracts.usable()?;
+    let contracts = Contracts::with_models(&args.what.contracts.paths, &args.what.models)?;
+    let usable = contracts.usable()?;
     // Only a comment tells the database, so a placeholder may stay in it.
-    let databases = Database::group(&contracts, env, |contract| {
+    let databases = Database::group(&usable, &contracts.models, env, |contract| {
         Ok(TableHome::database(contract, env).unwrap_or_else(|_| contract.warehouse.database.to_string()))
     })?;
     for database in &databases {

@@ -2,7 +2,7 @@
 //!
 //! | command | does | needs |
 //! |---|---|---|
-//! | `check` | says whether contracts can be used, and what of them has no effect | files |
+//! | `check` | says whether contracts and models can be used, and what of them has no effect | files |
 //! | `try` | says what becomes of every record of local files | files |
 //! | `ddl` | prints the SQL that makes a warehouse ready for them | files |
 //! | `migrate` | runs that SQL, where it is not done yet; adds and widens columns | files, a warehouse |
@@ -26,6 +26,7 @@ mod ddl;
 mod failure;
 mod lint;
 mod migrate;
+mod models;
 mod obstacles;
 mod printable;
 mod rejects;
@@ -58,7 +59,7 @@ pub async fn run_with(
     err: &mut dyn Write,
 ) -> Exit {
     let done = match cli.command {
-        Command::Check(args) => check::run(&args.paths, out),
+        Command::Check(args) => check::run(&args, out),
         Command::Try(args) => try_files::run(&args, out, err),
         Command::Ddl(args) => ddl::run(&args, env, out),
         Command::Migrate(args) => migrate::run(&args, env, connect, out).await,

@@ -1,9 +1,12 @@
 //! What in a contract is legal and yet cannot work, or is rarely meant. Says nothing about syntax: that is core's.
 
+mod keys;
 mod rules;
 
 use penstock_core::contract::{Column, Contract, ContractError, Overflow, Template};
-use penstock_core::sql::{self, Ident, SERVICE_SCHEMA};
+use penstock_core::sql::{self, Ident, IdentError, SERVICE_SCHEMA};
+
+pub use keys::misspelt;
 
 /// What was found in one contract.
 #[derive(Debug, Default)]
@@ -27,6 +30,7 @@ pub fn look(contract: &Contract) -> Findings {
              rejects"
         ));
     }
+    semantics(contract, &mut found);
     found.notes.extend(contract.columns.iter().flat_map(rules::look));
     location(contract, &mut found);
     found
@@ -42,6 +46,21 @@ fn location(contract: &Contract, found: &mut Findings) {
     let key = text.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).map(|(_, key)| key);
     if contract.queue.is_some() && key.is_some_and(|key| !key.starts_with("queue/")) {
         found.notes.push("the location is not below queue/: only there a file goes the queue route".into());
+    }
+}
+
+/// What loads do with rows, where it does not do what it seems to.
+fn semantics(contract: &Contract, found: &mut Findings) {
+    let options = &contract.table_options;
+    if options.deleted_when.is_some() && contract.key.is_empty() {
+        found.notes.push(
+            "penstock.deletedWhen without a primary key: a tombstone deletes no row, it is only left out itself".into(),
+        );
+    }
+    if !options.after_load.is_empty() && contract.queue.is_some() {
+        found.notes.push(
+            "penstock.afterLoad runs after loads of the copy route only: after those of the queue nothing runs".into(),
+        );
     }
 }
 
@@ -67,7 +86,9 @@ fn warehouse(contract: &Contract, found: &mut Findings) {
     match schema.map(|schema| sql::migration(contract, &schema)) {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => {
-            refuse("schema[0]", format!("the table's name is too long for its ledger: {error}"))
+            let of_history = matches!(error, IdentError::History(_));
+            let about = if of_history { "" } else { "the table's name is too long for its ledger: " };
+            refuse("schema[0]", format!("{about}{error}"))
         }
         Err(error) => refuse("servers", format!("schema {error}")),
     }

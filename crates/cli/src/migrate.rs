@@ -6,7 +6,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use penstock_aws::warehouse::{Compute, ExecuteError, TableHome, Warehouse};
-use penstock_core::sql::{GrantRole, Ident};
+use penstock_core::sql::GrantRole;
 
 use crate::Env;
 use crate::alter::{Alteration, Ended, again, lost_race};
@@ -110,10 +110,10 @@ pub async fn run(
     connect: Connect,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    let contracts = Contracts::read(&args.what.contracts.paths)?;
-    let contracts = contracts.usable()?;
+    let contracts = Contracts::with_models(&args.what.what.contracts.paths, &args.what.what.models)?;
+    let usable = contracts.usable()?;
     let target = warehouse_target(env)?;
-    let databases = Database::group(&contracts, env, |contract| {
+    let databases = Database::group(&usable, &contracts.models, env, |contract| {
         TableHome::database(contract, env).map_err(Failure::usage)
     })?;
     let shown = match &target.compute {
@@ -129,7 +129,7 @@ pub async fn run(
             false => plan.apply(&warehouse, &shown, &mut counts, out).await?,
         }
     }
-    let contracts = counted(contracts.len(), "contract");
+    let contracts = counted(usable.len(), "contract");
     match args.dry_run {
         true => writeln!(out, "-- dry run of {contracts}, nothing was changed; it would be: {counts}")?,
         false => writeln!(out, "{contracts} migrated in {}: {counts}", shown_time(started.elapsed()))?,
@@ -174,12 +174,12 @@ async fn plan<'a>(
 }
 
 async fn read(warehouse: &Warehouse, database: &Database<'_>) -> Result<Catalog, Failure> {
-    let schemas: BTreeSet<Ident> = database.targets.iter().map(|target| target.schema.clone()).collect();
-    Catalog::read(warehouse, &database.name, &schemas).await
+    Catalog::read(warehouse, &database.name, &database.schemas()).await
 }
 
 fn differences(database: &Database<'_>, catalog: &Catalog) -> Vec<Difference> {
-    let there = database.targets.iter().filter_map(|target| Some((target, catalog.table(&target.name())?)));
+    let tables = database.tables();
+    let there = tables.iter().filter_map(|target| Some((target, catalog.table(&target.name())?)));
     there.flat_map(|(target, table)| compare::differences(target, table)).collect()
 }
 
@@ -268,6 +268,15 @@ impl Plan<'_> {
                 return Ok(());
             };
             if let ExecuteError::Failed(text) = &error {
+                // A view is only replaced by one of the same columns; privileges on it go with it.
+                if statement.kind == Kind::View && has_other_columns(text) && attempt == 1 {
+                    let drop = format!("DROP VIEW {}", statement.quoted_object());
+                    warehouse
+                        .execute(&self.database.name, &drop)
+                        .await
+                        .map_err(|e| not_run(statement, &e))?;
+                    continue;
+                }
                 let is_user = statement.kind == Kind::User;
                 if is_user && read(warehouse, &self.database).await?.has(statement) {
                     return Ok(());
@@ -284,21 +293,29 @@ impl Plan<'_> {
 
     /// Columns that stay although no contract has them, each in its lines.
     fn notes(&self) -> Vec<Vec<String>> {
-        let targets = self.database.targets.iter();
-        let there = targets.filter_map(|target| Some((target, self.catalog.table(&target.name())?)));
+        let tables = self.database.tables();
+        let there = tables.iter().filter_map(|target| Some((target, self.catalog.table(&target.name())?)));
         let notes = there.flat_map(|(target, table)| compare::kept_columns(target, table));
         notes.map(|note| note.lines().map(|line| printable(line).into_owned()).collect()).collect()
     }
 
     /// CREATE ... IF NOT EXISTS says nothing about a table that this user cannot see or that another migration made.
     fn verify(&self, now: &Catalog) -> Result<(), Failure> {
-        let unseen = self.database.targets.iter().filter(|target| now.table(&target.name()).is_none());
+        let tables = self.database.tables();
+        let unseen = tables.iter().filter(|target| now.table(&target.name()).is_none());
         let unseen =
             unseen.map(|target| format!("{}: exists, but this user may not see its columns", target.name()));
         let differing = differences(&self.database, now);
         let faults: Vec<String> = unseen.chain(differing.iter().map(|own| own.told("run again"))).collect();
         if faults.is_empty() { Ok(()) } else { Err(Failure::Refused(faults)) }
     }
+}
+
+/// What a warehouse says of CREATE OR REPLACE VIEW with other columns than the view has.
+fn has_other_columns(text: &str) -> bool {
+    let text = text.to_lowercase();
+    let told = ["change name of view column", "change data type of view column", "drop columns from view"];
+    told.iter().any(|own| text.contains(own))
 }
 
 fn not_run(statement: &Statement, error: &ExecuteError) -> Failure {

@@ -1,18 +1,19 @@
 //! The statements that make one database ready for its contracts, in the order in which they run. The SQL is
 //! penstock-core's; here it is only told what each statement is about. Knows no warehouse.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use penstock_aws::warehouse::TableHome;
 use penstock_core::contract::Contract;
-use penstock_core::sql::{self, GrantRole, Ident, IdentError};
+use penstock_core::sql::{self, GrantRole, HISTORY_SCHEMA, Ident, IdentError, Model};
 
 use crate::Env;
+use crate::advice::quoted;
 use crate::failure::Failure;
 
-/// A dataset's table in its database.
-#[derive(Debug)]
+/// A dataset's table in its database, or the table of its history.
+#[derive(Debug, Clone)]
 pub struct Target<'a> {
     /// The contract's file.
     pub file: &'a str,
@@ -41,12 +42,15 @@ pub struct Database<'a> {
     pub name: String,
     /// In the order of their files.
     pub targets: Vec<Target<'a>>,
+    /// The models that they name, each once, in the order of their names.
+    pub models: BTreeMap<&'a str, &'a Model>,
 }
 
 impl<'a> Database<'a> {
     /// Groups contracts by their databases, in the order in which they first appear; `database` names one.
     pub fn group(
         contracts: &[(&'a str, &'a Contract)],
+        models: &'a BTreeMap<String, Model>,
         env: Env<'_>,
         database: impl Fn(&Contract) -> Result<String, Failure>,
     ) -> Result<Vec<Self>, Failure> {
@@ -55,12 +59,32 @@ impl<'a> Database<'a> {
             let schema = TableHome::schema(contract, env)
                 .map_err(|error| Failure::usage(format!("{file}: {error}")))?;
             let (name, target) = (database(contract)?, Target { file, contract, schema });
-            match databases.iter_mut().find(|own| own.name == name) {
-                Some(own) => own.targets.push(target),
-                None => databases.push(Self { name, targets: vec![target] }),
-            }
+            let at = databases.iter().position(|own| own.name == name).unwrap_or_else(|| {
+                databases.push(Self { name, targets: Vec::new(), models: BTreeMap::new() });
+                databases.len() - 1
+            });
+            let Some(own) = databases.get_mut(at) else { continue };
+            own.targets.push(target);
+            let named = contract.table_options.after_load.iter();
+            own.models
+                .extend(named.filter_map(|name| models.get_key_value(name)).map(|(k, v)| (k.as_str(), v)));
         }
         Ok(databases)
+    }
+
+    /// The tables that loads write rows of contracts into: targets and histories.
+    pub fn tables(&self) -> Vec<Target<'a>> {
+        let mut tables = self.targets.clone();
+        let keeping = self.targets.iter().filter(|target| target.contract.table_options.keep_history);
+        let history = |target: &Target<'a>| Some(Target { schema: history_schema()?, ..target.clone() });
+        tables.extend(keeping.filter_map(history));
+        tables
+    }
+
+    /// The schemas of all that is made, but for Penstock's own.
+    pub fn schemas(&self) -> BTreeSet<Ident> {
+        let made = self.models.values().flat_map(|model| model.defined()).map(|own| &own.relation.schema);
+        self.tables().iter().map(|target| &target.schema).chain(made).cloned().collect()
     }
 
     /// All statements but the users'. `ledgers` names the tables of other contracts whose ledgers are there already.
@@ -73,6 +97,9 @@ impl<'a> Database<'a> {
         for Target { contract, schema, .. } in &self.targets {
             sqls.extend(sql::migration(contract, schema)?);
         }
+        let defined = || self.models.values().flat_map(|model| model.defined());
+        sqls.extend(defined().map(|own| format!("CREATE SCHEMA IF NOT EXISTS {}", own.relation.schema)));
+        sqls.extend(defined().map(|own| own.sql.clone()));
         let own = self.targets.iter().map(|target| target.contract.table.clone());
         let tables: BTreeSet<Ident> = own.chain(ledgers).collect();
         sqls.push(sql::ledger_view(&Vec::from_iter(tables))?);
@@ -80,12 +107,19 @@ impl<'a> Database<'a> {
             for Target { contract, schema, .. } in &self.targets {
                 sqls.extend(sql::grants(contract, schema, role)?);
             }
+            for model in self.models.values() {
+                sqls.extend(sql::model_grants(model, role));
+            }
         }
         // Schemas and their grants come once for each dataset.
         let mut seen = BTreeSet::new();
         sqls.retain(|sql| seen.insert(sql.clone()));
         Ok(sqls.into_iter().map(Statement::of).collect())
     }
+}
+
+fn history_schema() -> Option<Ident> {
+    Ident::new(HISTORY_SCHEMA).ok()
 }
 
 /// What a statement makes.
@@ -148,6 +182,12 @@ impl Statement {
         Self::of(role.create_user())
     }
 
+    /// What it makes, as SQL.
+    pub fn quoted_object(&self) -> String {
+        let parts = self.object.split('.').map(quoted);
+        parts.collect::<Vec<_>>().join(".")
+    }
+
     /// The first line of its text.
     pub fn first_line(&self) -> &str {
         self.sql.lines().next().unwrap_or_default()
@@ -174,7 +214,9 @@ mod tests {
     #[test]
     fn contracts_of_one_database_share_its_schemas_and_its_view() {
         let (a, b, c) = (contract("a", "one"), contract("b", "two"), contract("c", "one"));
-        let databases = Database::group(&[("a", &a), ("b", &b), ("c", &c)], &|_| None, database).unwrap();
+        let models = BTreeMap::new();
+        let databases =
+            Database::group(&[("a", &a), ("b", &b), ("c", &c)], &models, &|_| None, database).unwrap();
         let names: Vec<_> = databases.iter().map(|own| (own.name.as_str(), own.targets.len())).collect();
         assert_eq!(names, [("one", 2), ("two", 1)]);
         let statements = databases[0].statements([Ident::new("older").unwrap()], &[]).unwrap();
@@ -191,7 +233,8 @@ mod tests {
     #[test]
     fn every_statement_of_core_is_known_by_its_name() {
         let a = contract("a", "one");
-        let databases = Database::group(&[("a", &a)], &|_| None, database).unwrap();
+        let models = BTreeMap::new();
+        let databases = Database::group(&[("a", &a)], &models, &|_| None, database).unwrap();
         let role = GrantRole::new("loader").unwrap();
         let statements = databases[0].statements([], std::slice::from_ref(&role)).unwrap();
         let told: Vec<String> = statements.iter().map(|own| format!("{} {}", own.kind, own.object)).collect();

@@ -32,7 +32,8 @@ const MAX_LISTED: usize = 20;
 struct Settings {
     work_bucket: String,
     warehouse: WarehouseTarget,
-    queue_url: Option<String>,
+    load_queue_url: Option<String>,
+    copy_queue_url: Option<String>,
 }
 
 impl Settings {
@@ -44,14 +45,15 @@ impl Settings {
         Ok(Self {
             work_bucket,
             warehouse: warehouse_target(env)?,
-            queue_url: vars.optional("LOAD_QUEUE_URL"),
+            load_queue_url: vars.optional("LOAD_QUEUE_URL"),
+            copy_queue_url: vars.optional("COPY_QUEUE_URL"),
         })
     }
 }
 
 /// A dataset and all that was found out about it.
 struct Account<'a> {
-    dataset: &'a str,
+    contract: &'a Contract,
     files: Files,
     ledger: Ledger,
 }
@@ -66,8 +68,9 @@ pub async fn run(
     let contracts = Contracts::read(&args.contracts.paths)?;
     let chosen = choose(contracts.usable()?, &args.datasets)?;
     let settings = Settings::of(env)?;
-    let databases =
-        Database::group(&chosen, env, |own| TableHome::database(own, env).map_err(Failure::usage))?;
+    let databases = Database::group(&chosen, &contracts.models, env, |own| {
+        TableHome::database(own, env).map_err(Failure::usage)
+    })?;
     let since = args.since.as_ref().map(|since| SystemTime::now() - since.time);
     let clients = connect.clients().await?;
     let bucket = Bucket::new(clients.s3.clone(), settings.work_bucket);
@@ -77,10 +80,8 @@ pub async fn run(
     for database in &databases {
         files.push(files_of(database, &bucket, since).await?);
     }
-    let queue = match &settings.queue_url {
-        Some(url) => Some(Queue::read(&clients.sqs, url).await),
-        None => None,
-    };
+    let load_queue = Queue::of(&clients.sqs, settings.load_queue_url.as_deref()).await;
+    let copy_queue = Queue::of(&clients.sqs, settings.copy_queue_url.as_deref()).await;
     let mut accounts = Vec::new();
     for (database, files) in databases.iter().zip(files) {
         accounts.extend(with_ledgers(database, files, &warehouse).await);
@@ -89,11 +90,8 @@ pub async fn run(
     writeln!(out, "files{}\n{}", heading.unwrap_or_default(), files_table(&accounts))?;
     print_incomplete(&accounts, out)?;
     writeln!(out, "warehouse\n{}", loads_table(&accounts))?;
-    let mut exits = Vec::new();
-    if let Some(queue) = &queue {
-        exits.push(print_queue(queue, out)?);
-    }
-    let all_arrived = queue.as_ref().is_some_and(|queue| queue.as_ref().is_ok_and(Queue::is_empty));
+    let mut exits = print_queues(&load_queue, &copy_queue, out)?;
+    let all_arrived = load_queue.is_some_and(|queue| queue.is_ok_and(|queue| queue.is_empty()));
     for account in &accounts {
         exits.push(account.conclude(all_arrived, out)?);
     }
@@ -125,7 +123,7 @@ async fn with_ledgers<'a>(
             Ok(there) => loads::ledger(warehouse, &database.name, target, there).await,
             Err(error) => Ledger::Refused(error.clone()),
         };
-        accounts.push(Account { dataset: target.contract.dataset.as_str(), files, ledger });
+        accounts.push(Account { contract: target.contract, files, ledger });
     }
     accounts
 }
@@ -151,10 +149,10 @@ fn table(heads: &[&'static str]) -> Table {
 
 fn files_table(accounts: &[Account<'_>]) -> Table {
     let mut table = table(&["files", "partial", "failed", "read", "rejected", "duplicate", "sent"]);
-    for Account { dataset, files, .. } in accounts {
+    for Account { contract, files, .. } in accounts {
         let Files { files, partial, failed, read, rejected, duplicate, sent, .. } = files;
         let numbers = [files, partial, failed, read, rejected, duplicate, sent].map(ToString::to_string);
-        table.push(std::iter::once((*dataset).to_owned()).chain(numbers));
+        table.push(std::iter::once(contract.dataset.clone()).chain(numbers));
     }
     table
 }
@@ -162,7 +160,7 @@ fn files_table(accounts: &[Account<'_>]) -> Table {
 fn loads_table(accounts: &[Account<'_>]) -> Table {
     let heads = ["loads", "read", "inserted", "updated", "unchanged", "duplicate", "rejected", "rows"];
     let mut table = table(&heads);
-    for Account { dataset, ledger, .. } in accounts {
+    for Account { contract, ledger, .. } in accounts {
         let numbers = match ledger {
             Ledger::Read(own) => {
                 let changed = [own.inserted, own.updated, own.unchanged, own.duplicate, own.rejected];
@@ -174,7 +172,7 @@ fn loads_table(accounts: &[Account<'_>]) -> Table {
             }
             Ledger::Missing(_) | Ledger::Refused(_) => vec!["-".to_owned(); heads.len()],
         };
-        table.push(std::iter::once((*dataset).to_owned()).chain(numbers));
+        table.push(std::iter::once(contract.dataset.clone()).chain(numbers));
     }
     table
 }
@@ -197,22 +195,40 @@ fn print_some(lines: &[String], out: &mut dyn Write) -> std::io::Result<()> {
     }
 }
 
+/// A queue, where its URL is known, or why it cannot be asked.
+type Asked = Option<Result<Queue, String>>;
+
+fn print_queues(rows: &Asked, files: &Asked, out: &mut dyn Write) -> std::io::Result<Vec<Exit>> {
+    let mut exits = Vec::new();
+    for (name, of, queue) in [("queue", "rows", rows), ("copy queue", "files", files)] {
+        if let Some(queue) = queue {
+            exits.push(print_queue(name, of, queue, out)?);
+        }
+    }
+    Ok(exits)
+}
+
 /// Prints how many messages are on their way, and how many gave up.
-fn print_queue(queue: &Result<Queue, String>, out: &mut dyn Write) -> std::io::Result<Exit> {
+fn print_queue(
+    name: &str,
+    of: &str,
+    queue: &Result<Queue, String>,
+    out: &mut dyn Write,
+) -> std::io::Result<Exit> {
     let queue = match queue {
         Ok(queue) => queue,
         Err(text) => {
-            writeln!(out, "queue: cannot be asked: {}", printable(text))?;
+            writeln!(out, "{name}: cannot be asked: {}", printable(text))?;
             return Ok(Exit::Refused);
         }
     };
-    writeln!(out, "queue: messages: {} waiting, {} in flight", queue.waiting, queue.in_flight)?;
+    writeln!(out, "{name}: messages: {} waiting, {} in flight", queue.waiting, queue.in_flight)?;
     match &queue.dead {
         Ok(0) => return Ok(Exit::Ok),
         Ok(dead) => {
-            writeln!(out, "queue: {dead} messages of rows are in its dead-letter queue and in no load")?
+            writeln!(out, "{name}: {dead} messages of {of} are in its dead-letter queue and in no load")?
         }
-        Err(text) => writeln!(out, "queue: its dead-letter queue cannot be asked: {}", printable(text))?,
+        Err(text) => writeln!(out, "{name}: its dead-letter queue cannot be asked: {}", printable(text))?,
     }
     Ok(Exit::Refused)
 }
@@ -220,7 +236,8 @@ fn print_queue(queue: &Result<Queue, String>, out: &mut dyn Write) -> std::io::R
 impl Account<'_> {
     /// Prints the findings.
     fn conclude(&self, all_arrived: bool, out: &mut dyn Write) -> std::io::Result<Exit> {
-        let Self { dataset, files, ledger } = self;
+        let Self { contract, files, ledger } = self;
+        let dataset = &contract.dataset;
         let wrong = |fault: &String| format!("{dataset}: NOT BALANCED: {fault}");
         let mut faults: Vec<String> = files.faults.iter().map(wrong).collect();
         let incomplete = match files.partial + files.failed {
@@ -245,7 +262,7 @@ impl Account<'_> {
             writeln!(out, "{dataset}: {balanced}")?;
         }
         if let Ledger::Read(loads) = ledger {
-            for note in self.again(loads).into_iter().chain(loads.note()) {
+            for note in self.again(loads).into_iter().chain(loads.note(contract)) {
                 writeln!(out, "{dataset}: note: {note}")?;
             }
         }
@@ -253,8 +270,17 @@ impl Account<'_> {
         Ok(if faults.is_empty() && is_known { Exit::Ok } else { Exit::Refused })
     }
 
+    /// Whether each file of the dataset has a receipt. On the copy route only files of which nothing loads have one: of
+    /// the others the ledger has a line each.
+    fn has_receipts(&self) -> bool {
+        self.contract.queue.is_some()
+    }
+
     /// Rows that loads read more often than the receipts say.
     fn again(&self, loads: &Loads) -> Option<String> {
+        if !self.has_receipts() {
+            return None;
+        }
         let again =
             u64::try_from(loads.read).ok()?.checked_sub(self.files.sent).filter(|again| *again > 0)?;
         Some(format!("loads read {again} rows more than the files above sent: some were delivered again"))
@@ -263,7 +289,8 @@ impl Account<'_> {
     /// Rows that left the queue and came into no load. More may be read than were sent: files come again.
     fn lost(&self, loads: &Loads, all_arrived: bool) -> Option<String> {
         let read = u64::try_from(loads.read).unwrap_or(0);
-        let lost = self.files.sent.checked_sub(read).filter(|lost| all_arrived && *lost > 0)?;
+        let is_told = all_arrived && self.has_receipts();
+        let lost = self.files.sent.checked_sub(read).filter(|lost| is_told && *lost > 0)?;
         Some(format!("{lost} rows were sent, are in no load, and are not in the queue"))
     }
 }
@@ -279,32 +306,49 @@ fn files_are(count: u64) -> String {
 mod tests {
     use super::*;
 
+    const TRANSACTIONS: &str = include_str!("../../../infra/contracts/transactions.odcs.yaml");
+    const CUSTOMERS: &str = include_str!("../../../infra/contracts/customers.odcs.yaml");
+
+    fn account(contract: &Contract, sent: u64) -> Account<'_> {
+        let files = Files { sent, ..Files::default() };
+        Account { contract, files, ledger: Ledger::Missing(String::new()) }
+    }
+
     #[test]
     fn rows_that_left_the_queue_and_are_in_no_load_are_lost() {
-        let account = |sent| Account {
-            dataset: "t",
-            files: Files { sent, ..Files::default() },
-            ledger: Ledger::Missing(String::new()),
-        };
+        let contract = Contract::parse(TRANSACTIONS).unwrap();
+        let account = |sent| account(&contract, sent);
         let mut loads = Loads::default();
         loads.read = 5;
         assert_eq!(account(5).lost(&loads, true), None);
         // A file that came again is read more often than its receipt says.
         assert_eq!(account(3).lost(&loads, true), None);
+        assert!(account(3).again(&loads).unwrap().starts_with("loads read 2 rows more"));
         assert_eq!(account(8).lost(&loads, false), None);
         assert!(account(8).lost(&loads, true).unwrap().starts_with("3 rows were sent"));
+    }
+
+    #[test]
+    fn loads_of_the_copy_route_are_held_to_no_receipts() {
+        let contract = Contract::parse(CUSTOMERS).unwrap();
+        let mut loads = Loads::default();
+        loads.read = 5;
+        assert_eq!(account(&contract, 0).again(&loads), None);
+        assert_eq!(account(&contract, 8).lost(&loads, true), None);
     }
 
     #[test]
     fn dead_letters_are_told_and_fail() {
         let told = |dead| {
             let mut out = Vec::new();
-            let exit = print_queue(&Ok(Queue { waiting: 1, in_flight: 0, dead }), &mut out).unwrap();
+            let queue = Ok(Queue { waiting: 1, in_flight: 0, dead });
+            let exit = print_queue("copy queue", "files", &queue, &mut out).unwrap();
             (exit, String::from_utf8(out).unwrap())
         };
-        assert_eq!(told(Ok(0)), (Exit::Ok, "queue: messages: 1 waiting, 0 in flight\n".into()));
+        assert_eq!(told(Ok(0)), (Exit::Ok, "copy queue: messages: 1 waiting, 0 in flight\n".into()));
         let (exit, text) = told(Ok(2));
-        assert!(exit == Exit::Refused && text.contains("2 messages of rows are in its dead-letter queue"));
+        let dead = "copy queue: 2 messages of files are in its dead-letter queue";
+        assert!(exit == Exit::Refused && text.contains(dead), "{text}");
         let (exit, text) = told(Err("AccessDenied: no".into()));
         assert!(exit == Exit::Refused && text.contains("cannot be asked: AccessDenied: no"));
     }

@@ -114,7 +114,8 @@ pub fn record_id_of_position(object_id: &HexId, position: u64) -> HexId {
 /// What `_row_hash` is made of: BLAKE3 over
 ///
 /// 1. for a contract with derived columns the first 8 bytes of BLAKE3 over the length-prefixed warehouse names, types
-///    and expressions of those, in ascending order of names: their values follow from the others;
+///    and expressions of those, in ascending order of names: their values follow from the others; `deletedWhen` stands
+///    among them, as the last one and a boolean of the name `_deleted`, because the tombstones follow from it;
 /// 2. the number of source columns that are not NULL;
 /// 3. for each of them, in ascending order of warehouse names, the first 3 bytes of BLAKE3 over its warehouse name (8 where 3
 ///    do not tell all names of the contract apart), and the length of its

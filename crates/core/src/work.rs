@@ -163,6 +163,9 @@ pub struct Claimed {
     pub object_id: HexId,
     /// `s3://bucket/key`.
     pub source: String,
+    /// When it was written, in ms since 1970: as in the `_order` of its rows.
+    #[serde(default)]
+    pub source_ms: u64,
     /// Folder of its rows in the work bucket; none for an object that COPY reads where it lies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
@@ -248,24 +251,31 @@ impl Plan {
         let mut out = String::new();
         for own in &self.objects {
             let counts = own.counts.map(|counts| [counts.read, counts.rejected, counts.duplicate]);
-            self.line(own.object_id.as_str(), &own.source, counts, &mut out);
+            let order = format!("{:013}/{}", own.source_ms, own.object_id);
+            self.line((own.object_id.as_str(), &own.source), Some(order), counts, &mut out);
         }
         if self.accounting() == Accounting::Load {
             let source = format!("{} objects", self.objects.len());
-            self.line(self.load_id.as_str(), &source, None, &mut out);
+            self.line((self.load_id.as_str(), &source), None, None, &mut out);
         }
         out
     }
 
     /// Numbers are texts: COPY would pass JSON numbers through a float.
-    fn line(&self, object_id: &str, source: &str, counts: Option<[u64; 3]>, out: &mut String) {
+    fn line(
+        &self,
+        (object_id, source): (&str, &str),
+        order: Option<String>,
+        counts: Option<[u64; 3]>,
+        out: &mut String,
+    ) {
         let [read, rejected, duplicate] = match counts {
             Some(counts) => counts.map(|count| Some(count.to_string())),
             None => [None, None, None],
         };
         let line = serde_json::json!({
             "load_id": self.load_id.as_str(), "object_id": object_id, "source": source,
-            "n_read": read, "n_rejected": rejected, "n_dup": duplicate,
+            "n_read": read, "n_rejected": rejected, "n_dup": duplicate, "object_order": order,
         });
         out.push_str(&line.to_string());
         out.push('\n');

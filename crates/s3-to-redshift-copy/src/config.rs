@@ -11,6 +11,8 @@ use penstock_aws::warehouse::{TableHome, WarehouseTarget};
 use penstock_core::contract::ContractSet;
 use penstock_core::sql::CopyRole;
 
+use crate::after::{self, AfterLoads};
+
 /// Name of the function in logs, metrics and quarantine keys.
 pub const SERVICE: &str = "s3-to-redshift-copy";
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub datasets: Datasets,
     /// Database and schema by dataset; the text tells why they are not known.
     pub homes: HashMap<String, Result<TableHome, String>>,
+    /// What runs after loads, from the models of `MODELS_DIR`.
+    pub after: AfterLoads,
 }
 
 impl Config {
@@ -62,6 +66,11 @@ impl Config {
         let role = vars.required("COPY_ROLE_ARN")?;
         let wrong_role =
             VarError::Invalid { name: "COPY_ROLE_ARN", expected: "the ARN of a role, or default" };
+        let homes: HashMap<_, _> = set
+            .iter()
+            .map(|own| (own.dataset.clone(), TableHome::of(own, env).map_err(|e| e.to_string())))
+            .collect();
+        let models = PathBuf::from(vars.optional("MODELS_DIR").unwrap_or_else(|| "models".into()));
         Ok(Self {
             landing_bucket: vars.required("LANDING_BUCKET")?,
             stage_bucket: vars.required("STAGE_BUCKET")?,
@@ -72,10 +81,8 @@ impl Config {
             copy_role: CopyRole::new(&role).ok_or(wrong_role)?,
             warehouse: WarehouseTarget::from_vars(&vars)?,
             datasets: Datasets::with_locations(set, env)?,
-            homes: set
-                .iter()
-                .map(|own| (own.dataset.clone(), TableHome::of(own, env).map_err(|e| e.to_string())))
-                .collect(),
+            after: after::read(&models, set, &homes),
+            homes,
         })
     }
 }

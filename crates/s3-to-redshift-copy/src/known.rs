@@ -156,14 +156,14 @@ async fn identity(
 pub fn trusted(own: &Known) -> Claimed {
     let url = own.object.uri();
     let files = vec![File { url: url.clone(), bytes: own.identity.bytes }];
-    let object_id = own.identity.object_id;
-    Claimed { object_id, source: url, folder: None, files, counts: None, in_pieces: false }
+    let Identified { object_id, modified_ms: source_ms, .. } = own.identity;
+    Claimed { object_id, source: url, source_ms, folder: None, files, counts: None, in_pieces: false }
 }
 
 /// An object whose rows are in the work bucket.
 pub fn in_flight(object_id: HexId, folder: String, prepared: Prepared) -> Claimed {
     let Prepared { receipt, parts: files, in_pieces } = prepared;
-    let Receipt { source, read, rejected, duplicate, .. } = receipt;
+    let Receipt { source, source_ms, read, rejected, duplicate, .. } = receipt;
     let counts = Some(Counts { read, rejected, duplicate });
-    Claimed { object_id, source, folder: Some(folder), files, counts, in_pieces }
+    Claimed { object_id, source, source_ms, folder: Some(folder), files, counts, in_pieces }
 }

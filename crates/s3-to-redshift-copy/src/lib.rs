@@ -7,6 +7,7 @@
 //! is too much for one invocation is read by tasks that the function sends to its own queue. A message is given back
 //! unless all its objects are committed, in quarantine, or in the hands of tasks.
 
+mod after;
 mod config;
 mod dataset;
 mod error;
@@ -271,6 +272,7 @@ impl App {
                 checker: &checker,
                 fingerprint: &fingerprint,
                 invocation,
+                after: self.config.after.get(dataset),
             },
             quarantine: &self.quarantine,
             settled: dataset::Settled::default(),

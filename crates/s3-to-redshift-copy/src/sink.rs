@@ -37,6 +37,8 @@ pub struct Sink<'a> {
     pub checker: &'a Arc<Checker>,
     pub fingerprint: &'a HexId,
     pub invocation: &'a Invocation,
+    /// What runs after a load.
+    pub after: Option<&'a Result<SqlBatch, String>>,
 }
 
 impl Sink<'_> {
@@ -110,6 +112,8 @@ impl Sink<'_> {
             LoadEnd::Finished { statement, counts } => {
                 let (counts, objects) = (counts.unwrap_or_default(), plan.objects.len());
                 tracing::info!(dataset, load_id, statement, objects, ?counts, "load is finished");
+                // While the plan is there, an invocation that takes this one's place comes here again.
+                self.run_models(plan).await;
                 self.clean_up(plan).await?;
                 Ok(Ended::Committed(counts))
             }

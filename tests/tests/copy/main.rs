@@ -9,4 +9,5 @@ mod files;
 mod freshness;
 mod ranges;
 mod rig;
+mod semantics;
 mod trusted;

@@ -85,6 +85,15 @@ async fn files_and_stamped_rows_end_as_rows_once_each_with_the_right_winner() {
 }
 
 #[tokio::test]
+async fn the_datasets_model_was_run_after_its_last_load() {
+    let route = copied().await.copy_route().await.unwrap();
+    let totals = "SELECT SUM(customers), SUM(balance) FROM mart.customers_daily";
+    assert_eq!(route.lines(totals).await.unwrap(), ["5|9.50"]);
+    let by_country = "SELECT country, customers FROM mart.customers_by_country";
+    assert_eq!(route.lines(by_country).await.unwrap(), ["DE|5"]);
+}
+
+#[tokio::test]
 async fn what_did_not_load_is_in_quarantine_and_nothing_is_left_behind() {
     let route = copied().await.copy_route().await.unwrap();
     let mut rules = route.quarantined_rules().await.unwrap();

@@ -8,27 +8,11 @@ use penstock_aws::warehouse::{Fault, LoadEnd};
 use penstock_tests::samples::with;
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, Sourced, contract, counts};
+use crate::rig::{Numbers, Rig, Sourced, contract, counts};
 
 /// Random row sets, each in several orders and groupings.
 const SETS: usize = 24;
 const ORDERS: usize = 4;
-
-/// A small generator: the same numbers on every run and machine.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-
-    fn shuffle<T>(&mut self, items: &mut [T]) {
-        for i in (1..items.len()).rev() {
-            items.swap(i, self.below(i + 1));
-        }
-    }
-}
 
 /// What a record is to the model: its key, what it says, its rank.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -36,11 +36,20 @@ impl Sourced {
 
 impl Rig {
     pub async fn new(contract: &str) -> Self {
-        let contract = Arc::new(Contract::parse(contract).unwrap());
-        let checker = Arc::new(Checker::compile(Arc::clone(&contract)).unwrap());
         let server = warehouse().await.unwrap();
         let database = MiniStack::shared().await.unwrap().unique_name("sql").replace('-', "_");
         server.create_database(&database).await.unwrap();
+        Self::of(contract, database).await
+    }
+
+    /// The same database under another contract.
+    pub async fn with_contract(self, contract: &str) -> Self {
+        Self::of(contract, self.database).await
+    }
+
+    async fn of(contract: &str, database: String) -> Self {
+        let contract = Arc::new(Contract::parse(contract).unwrap());
+        let checker = Arc::new(Checker::compile(Arc::clone(&contract)).unwrap());
         let rig =
             Self { checker, database, schema: Ident::new("tgt").unwrap(), warehouse: client("test").await };
         for statement in migration(&contract, &rig.schema).unwrap() {
@@ -56,13 +65,21 @@ impl Rig {
     pub fn row(&self, object: usize, source_ms: u64, position: u64, record: &Value) -> Sourced {
         let source = format!("s3://landing/queue/{object}.json");
         let tag = ContentTag::Etag { etag: object.to_string(), size: 1 };
-        let origin = Origin::new(source.clone(), ident::object_id("landing", &source, &tag), source_ms);
+        self.row_of(
+            &Origin::new(source.clone(), ident::object_id("landing", &source, &tag), source_ms),
+            position,
+            record,
+        )
+    }
+
+    /// The same from any object.
+    pub fn row_of(&self, origin: &Origin, position: u64, record: &Value) -> Sourced {
         let mut rows = Rows::default();
-        let place = Place::Object { origin: &origin, position };
+        let place = Place::Object { origin, position };
         self.checker
             .check_json(&mut Session::default(), record.to_string().as_bytes(), &place, &mut rows)
             .unwrap_or_else(|broken| panic!("{record}: {broken:?}"));
-        Sourced { rows, source }
+        Sourced { rows, source: origin.source.clone() }
     }
 
     /// One load of these rows; its counts are read, inserted, updated, unchanged, duplicate, rejected.
@@ -148,9 +165,14 @@ pub fn counts(end: &LoadEnd) -> Vec<i64> {
 
 /// A contract of table `x` with key `k`; `order_by` may be empty.
 pub fn contract(key: bool, order_by: &str) -> String {
+    contract_with(key, order_by, "")
+}
+
+/// The same with more custom properties, each followed by a comma.
+pub fn contract_with(key: bool, order_by: &str, custom: &str) -> String {
     let order = match order_by {
-        "" => String::new(),
-        column => format!("{{property: penstock.orderBy, value: {column}}}, "),
+        "" => custom.to_owned(),
+        column => format!("{custom}{{property: penstock.orderBy, value: {column}}}, "),
     };
     format!(
         "apiVersion: v3.1.0\nkind: DataContract\nid: x\nversion: 1.0.0\nstatus: active\n\
@@ -161,4 +183,20 @@ pub fn contract(key: bool, order_by: &str) -> String {
          - {{name: ob, logicalType: timestamp, physicalType: timestamptz}}\n      \
          - {{name: doc, logicalType: object, physicalType: super}}\n"
     )
+}
+
+/// A small generator: the same numbers on every run and machine.
+pub struct Numbers(pub u64);
+
+impl Numbers {
+    pub fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
+
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for i in (1..items.len()).rev() {
+            items.swap(i, self.below(i + 1));
+        }
+    }
 }

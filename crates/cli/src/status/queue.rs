@@ -1,4 +1,4 @@
-//! Depth of the load queue and of its dead-letter queue. Knows no dataset.
+//! Depth of a queue and of its dead-letter queue. Knows no dataset.
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName as Name;
@@ -16,8 +16,16 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// Asks for a queue's depth, where there is one.
+    pub async fn of(sqs: &Client, url: Option<&str>) -> Option<Result<Self, String>> {
+        match url {
+            Some(url) => Some(Self::read(sqs, url).await),
+            None => None,
+        }
+    }
+
     /// Asks for a queue's depth.
-    pub async fn read(sqs: &Client, url: &str) -> Result<Self, String> {
+    async fn read(sqs: &Client, url: &str) -> Result<Self, String> {
         let names = [
             Name::ApproximateNumberOfMessages,
             Name::ApproximateNumberOfMessagesNotVisible,

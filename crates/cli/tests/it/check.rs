@@ -128,9 +128,9 @@ fn what_is_rarely_meant_is_a_note_and_no_error() {
 
 #[test]
 fn what_has_no_effect_is_a_note() {
-    let run = one(&[(ORDER_BY, "      - property: penstock.keepHistory\n        value: true\n")]);
+    let run = one(&[(ORDER_BY, "      - property: penstock.crawler\n        value: c\n")]);
     assert_eq!(run.code, 0);
-    assert!(run.out.contains("    note: not built yet: schema[0] penstock.keepHistory"), "{}", run.out);
+    assert!(run.out.contains("    note: not built yet: schema[0] penstock.crawler"), "{}", run.out);
     let run = one(&[("classification: restricted", "unique: true")]);
     assert_eq!(run.code, 0);
     let note = "    note: not checked in flight: schema[0].properties[1]: unique is held only among the rows that are \
@@ -245,4 +245,46 @@ fn help_says_who_checks_the_standard_itself() {
         last,
         Some("The JSON Schema of the Open Data Contract Standard itself is checked by `make check`.")
     );
+}
+
+#[test]
+fn a_misspelt_key_of_the_standard_is_an_error_with_the_key_that_is_meant() {
+    for (from, to, told) in [
+        (
+            "required: true",
+            "requird: true",
+            "schema[0].properties[0]: \"requird\" is no key of the standard and has no effect: \"required\"? (column transaction_id)",
+        ),
+        (
+            "          minLength: 1",
+            "          min_length: 1",
+            "schema[0].properties[0].logicalTypeOptions: \"min_length\" is no key of the standard and has no effect: \"minLength\"?",
+        ),
+        (
+            "        transformSourceObjects",
+            "        transformSourceObject",
+            "\"transformSourceObject\" is no key of the standard",
+        ),
+        (
+            "status: active",
+            "statuss: active",
+            ": \"statuss\" is no key of the standard and has no effect: \"status\"?",
+        ),
+        (
+            "    location: s3",
+            "    lokation: s3",
+            "servers[0]: \"lokation\" is no key of the standard and has no effect: \"location\"?",
+        ),
+        (
+            "            mustBe: 0",
+            "            mustbe: 0",
+            "schema[0].properties[3].quality[0]: \"mustbe\" is no key",
+        ),
+    ] {
+        let run = one(&[(from, to)]);
+        assert!(run.code == 1 && run.out.contains(told), "{told}: {}", run.out);
+    }
+    // What is nobody's is left alone.
+    let run = one(&[("status: active", "status: active\nownedByUs: yes")]);
+    assert_eq!(run.code, 0, "{}", run.out);
 }

@@ -14,6 +14,7 @@ mod ddl;
 mod loader;
 mod migrate;
 mod rejects;
+mod semantics;
 mod sql;
 mod status;
 mod tables;

@@ -8,6 +8,9 @@ use crate::buckets::{GONE, Objects, denied, run, s3};
 use crate::common::{Db, Run, TRANSACTIONS, contracts, db, payments};
 use crate::loader::load;
 
+const CUSTOMERS: &str = include_str!("../../../../infra/contracts/customers.odcs.yaml");
+const DAILY: &str = include_str!("../../../../infra/redshift/models/customers_daily.sql");
+
 /// A receipt of six records, of which `sent` were sent.
 fn receipt(dataset: &str, name: &str, status: &str, sent: u64) -> (String, Vec<u8>) {
     let mut receipt = json!({
@@ -185,4 +188,43 @@ async fn what_is_missing_or_misspelt_is_wrong_usage() {
     assert_eq!(run.err, "error: no contract is of dataset transaction; there are: transactions\n");
     let run = db.penstock(directory.path(), &["status", ".", "--since", "soon"]);
     assert!(run.code == 2 && run.err.contains("such as 90m, 12h or 7d"), "{}", run.err);
+}
+
+#[tokio::test]
+async fn loads_of_the_copy_route_are_held_to_their_ledger_and_its_queue_is_counted() {
+    let directory = contracts(&[("c.odcs.yaml", CUSTOMERS)]);
+    std::fs::write(directory.path().join("customers_daily.sql"), DAILY).unwrap();
+    let db = db().await;
+    let migrated = db.penstock(directory.path(), &["migrate", "--models", ".", "."]);
+    assert_eq!(migrated.code, 0, "{}", migrated.err);
+    // A load of two files that were read in flight; one of stamped rows, which are counted for the load alone.
+    db.sql(
+        "INSERT INTO penstock.objects_customers (load_id, object_id, status, n_read, n_inserted, n_updated, n_unchanged, \
+         n_duplicate, n_rejected) VALUES ('l1', 'a', 'loaded', 3, 2, 0, 0, 0, 1), ('l1', 'b', 'loaded', 2, 0, 1, 1, 0, 0), \
+         ('l2', 'l2', 'loaded', 4, 0, 0, 4, 0, 0), ('l2', 'c', 'loaded', NULL, NULL, NULL, NULL, NULL, NULL)",
+    )
+    .await;
+    for key in ["k1", "k2"] {
+        let row = format!("('{key}', 'n', 'DE', 1, '{key}', 'h', 'o')");
+        let columns = "customer_id, name, country, balance, _record_id, _row_hash, _order";
+        db.sql(&format!("INSERT INTO tgt.customers ({columns}) VALUES {row}")).await;
+    }
+    let objects = Objects::from([receipt("customers", "failed", "failed", 3)]);
+    let env = [
+        ("WORK_BUCKET", "b"),
+        ("WORKGROUP_NAME", "local"),
+        ("DATABASE", db.name.as_str()),
+        ("COPY_QUEUE_URL", "https://queue"),
+    ];
+    let run = run(directory.path(), &["status"], &env, (s3(objects), db.client("admin"))).await;
+    assert_eq!((run.code, run.err.as_str()), (0, ""), "{}", run.out);
+    let line = "\ncustomers      2     9         2        1          5          0         1     2\n";
+    assert!(run.out.contains(line), "{}", run.out);
+    assert!(
+        run.out.ends_with(
+            "\ncopy queue: messages: 3 waiting, 1 in flight\ncustomers: balanced, but 1 file is not complete\n"
+        ),
+        "{}",
+        run.out
+    );
 }

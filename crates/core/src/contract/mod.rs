@@ -22,7 +22,7 @@ pub use column::{Column, Overflow};
 pub use location::{Glob, GlobError};
 pub use quality::{RowRule, Severity};
 pub use rules::{Bound, Inclusive, MissingValues, ValueRules};
-pub use schema::{ExtraColumns, TableOptions};
+pub use schema::{ExtraColumns, OnReplace, TableOptions};
 pub use servers::{
     Aggregate, Compression, CsvHeader, CsvOptions, Delimiter, Format, QueueServer, S3Server, StreamServer,
     WarehouseServer,

@@ -102,6 +102,56 @@ fn a_name_that_is_no_column_is_refused() {
 }
 
 #[test]
+fn a_wrong_rule_for_tombstones_is_refused() {
+    for (cel, expected) in [
+        ("gone == true", "penstock.deletedWhen: \"gone\" is no column"),
+        ("a == ", "penstock.deletedWhen: not CEL"),
+        ("frobnicate(a)", "penstock.deletedWhen: frobnicate is no function"),
+        ("upper(a)", "penstock.deletedWhen: must give true or false"),
+        ("id", "penstock.deletedWhen: must give true or false"),
+    ] {
+        let (path, reason) = refused_custom(&property("deletedWhen", &format!("{cel:?}")));
+        assert_eq!(path, "schema[0].customProperties", "{cel}");
+        assert!(reason.starts_with(expected), "{cel}: {reason}");
+    }
+    assert!(refused_custom(&property("deletedWhen", "true")).1.contains("must be a text"));
+}
+
+#[test]
+fn rows_are_replaced_by_object_only_where_no_key_decides_and_an_object_loads_as_a_whole() {
+    let replace = property("onReplace", "replace");
+    let (path, reason) = refused_custom(&replace);
+    assert_eq!(path, "schema[0]");
+    assert!(reason.contains("with a primary key rows take each other's place by key"), "{reason}");
+    for servers in [QUEUE, "{server: k, type: kinesis}"] {
+        let own = contract_text(&format!("{S3}, {servers}"), &replace, &["name: a, physicalType: bigint"]);
+        assert!(refused(&own).1.contains("only the copy route loads an object as a whole"), "{servers}");
+    }
+    let own = contract_text(S3, &replace, &["name: a, physicalType: bigint"]);
+    assert_eq!(Contract::parse(&own).unwrap().table_options.on_replace, OnReplace::Replace);
+    assert!(refused_custom(&property("onReplace", "truncate")).1.contains("append or replace"));
+}
+
+#[test]
+fn models_are_named_by_plain_words_and_once() {
+    for (value, expected) in [
+        ("[daily, daily]", "\"daily\" is named twice"),
+        ("../daily", "must be 1 to 64 of a-z, 0-9 and _"),
+        ("daily.sql", "must be 1 to 64 of a-z, 0-9 and _"),
+        ("['']", "must be 1 to 64 of a-z, 0-9 and _"),
+        ("[1]", "must be a text or a list of texts"),
+    ] {
+        let (_, reason) = refused_custom(&property("afterLoad", value));
+        assert!(reason.contains(expected), "{value}: {reason}");
+    }
+    let own = try_contract(&property("afterLoad", "daily"), &[ID]).unwrap();
+    assert_eq!(
+        (own.table_options.after_load.as_slice(), own.notes.lines().len()),
+        (&["daily".to_owned()][..], 0)
+    );
+}
+
+#[test]
 fn wrong_columns_are_refused_with_their_path() {
     for (column, reason) in [
         ("name: a, physicalType: json", "is not a Redshift type"),

@@ -20,6 +20,16 @@ pub enum ExtraColumns {
     Reject,
 }
 
+/// What rows of new content under an old key do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnReplace {
+    /// They come on top: nothing is deleted unasked.
+    #[default]
+    Append,
+    /// They take the place of that key's earlier rows.
+    Replace,
+}
+
 /// Options of the dataset beyond its columns.
 #[derive(Debug, Clone)]
 pub struct TableOptions {
@@ -33,6 +43,14 @@ pub struct TableOptions {
     pub distkey: Option<usize>,
     /// SORTKEY columns; AUTO when none.
     pub sortkey: Vec<usize>,
+    /// CEL over a row: it is a tombstone.
+    pub deleted_when: Option<String>,
+    /// Every accepted version is kept in the history table.
+    pub keep_history: bool,
+    /// For new content under an old key.
+    pub on_replace: OnReplace,
+    /// Models that run after a load of the copy route, by name.
+    pub after_load: Vec<String>,
 }
 
 const DEFAULT_DEDUP_DAYS: u32 = 7;
@@ -57,8 +75,8 @@ pub(super) fn read(
     let order_by = custom.text("orderBy")?.map(|name| names.order_by(name)).transpose()?;
     let group_by = group_by(&mut custom, &names, &key)?;
     let table_options = table_options(&mut custom, &names)?;
-    later(&mut custom, &names, &mut notes)?;
-    custom.finish()?;
+    replaces(&table_options, &key, &servers)?;
+    later(custom, &names, &mut notes)?;
     let partitions = positions(&columns, "partitioned", |column| column.partition_position)?;
     Ok(Contract {
         dataset,
@@ -244,19 +262,50 @@ fn table_options(custom: &mut Custom<'_>, names: &Names<'_>) -> Result<TableOpti
         dedup_days: dedup_days.unwrap_or(DEFAULT_DEDUP_DAYS),
         distkey,
         sortkey: names.all("sortkey", &sortkey)?,
+        deleted_when: custom.text("deletedWhen")?.map(str::to_owned),
+        keep_history: custom.flag("keepHistory")?.unwrap_or_default(),
+        on_replace: custom
+            .choice("onReplace", &[("append", OnReplace::Append), ("replace", OnReplace::Replace)])?
+            .unwrap_or_default(),
+        after_load: after_load(custom)?,
     })
 }
 
-/// Properties that later routes use: their values are checked, their effect is not there yet.
-fn later(custom: &mut Custom<'_>, names: &Names<'_>, notes: &mut Notes) -> Result<(), ContractError> {
+/// Models are files of that name, so names are kept to plain words.
+fn after_load(custom: &mut Custom<'_>) -> Result<Vec<String>, ContractError> {
+    let names = custom.texts("afterLoad")?.unwrap_or_default();
+    let refuse = |reason: String| ContractError::at(PATH, format!("penstock.afterLoad: {reason}"));
+    for (i, name) in names.iter().enumerate() {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        if !(1..=64).contains(&name.len()) || !name.bytes().all(plain) {
+            return Err(refuse(format!("{name:?} must be 1 to 64 of a-z, 0-9 and _")));
+        }
+        if names.iter().take(i).any(|own| own == name) {
+            return Err(refuse(format!("{name:?} is named twice")));
+        }
+    }
+    Ok(names.into_iter().map(str::to_owned).collect())
+}
+
+/// Rows take each other's place by object only where no key decides, and only where an object loads as a whole.
+fn replaces(options: &TableOptions, key: &[usize], servers: &Servers) -> Result<(), ContractError> {
+    let reason = match options.on_replace {
+        OnReplace::Append => return Ok(()),
+        _ if !key.is_empty() => "with a primary key rows take each other's place by key",
+        _ if servers.queue.is_some() || servers.stream.is_some() => {
+            "only the copy route loads an object as a whole: the contract must have no queue and no stream"
+        }
+        OnReplace::Replace => return Ok(()),
+    };
+    Err(ContractError::at(PATH, format!("penstock.onReplace replace is not possible: {reason}")))
+}
+
+/// Properties that later routes use: their values are checked, their effect is not there yet. No other one may be left.
+fn later(mut custom: Custom<'_>, names: &Names<'_>, notes: &mut Notes) -> Result<(), ContractError> {
     let partition_by = custom.texts("partitionBy")?;
     names.all("partitionBy", partition_by.as_deref().unwrap_or_default())?;
     let set = [
         ("partitionBy", partition_by.is_some()),
-        ("deletedWhen", custom.text("deletedWhen")?.is_some()),
-        ("onReplace", custom.choice("onReplace", &[("append", false), ("replace", true)])?.unwrap_or(false)),
-        ("keepHistory", custom.flag("keepHistory")?.unwrap_or(false)),
-        ("afterLoad", custom.texts("afterLoad")?.is_some()),
         ("lakeFormat", custom.choice("lakeFormat", &[("as-is", ()), ("parquet", ())])?.is_some()),
         ("glueJob", custom.text("glueJob")?.is_some()),
         ("crawler", custom.text("crawler")?.is_some()),
@@ -264,5 +313,5 @@ fn later(custom: &mut Custom<'_>, names: &Names<'_>, notes: &mut Notes) -> Resul
     for (name, _) in set.iter().filter(|(_, is_set)| *is_set) {
         notes.not_built(PATH, &format!("penstock.{name}"));
     }
-    Ok(())
+    custom.finish()
 }

@@ -3,6 +3,7 @@
 use super::location::{Glob, GlobError};
 use super::template::TemplateError;
 use super::{Contract, ContractError};
+use crate::sql::LIVE_SUFFIX;
 
 /// Contracts by dataset. Rules (patterns, CEL) are not compiled here: that waits for a dataset's first use.
 #[derive(Debug, Default)]
@@ -31,6 +32,16 @@ pub enum SetError {
         other: String,
         /// The dataset or table.
         what: String,
+    },
+    /// A table that has the name of another dataset's view without tombstones.
+    #[error("{file}: table {table} has the name of the view without tombstones of {other}")]
+    View {
+        /// The file that comes second.
+        file: String,
+        /// The other file, of the dataset that has the view or the table.
+        other: String,
+        /// The table.
+        table: String,
     },
     /// Two locations that one key can match.
     #[error("{file}: location {location} can match the same key as {other}")]
@@ -84,12 +95,16 @@ impl ContractSet {
 
     fn add(&mut self, file: &str, contract: Contract) -> Result<(), SetError> {
         let clash = self.contracts.iter().find_map(|(other, own)| {
+            let (file, other) = (file.to_owned(), other.clone());
             let what = match own {
                 own if own.dataset == contract.dataset => format!("dataset {}", own.dataset),
                 own if own.table == contract.table => format!("table {}", own.table),
-                _ => return None,
+                own => {
+                    let view = view_of(own, &contract).or_else(|| view_of(&contract, own))?;
+                    return Some(SetError::View { file, other, table: view.to_owned() });
+                }
             };
-            Some(SetError::Twice { file: file.to_owned(), other: other.clone(), what })
+            Some(SetError::Twice { file, other, what })
         });
         match clash {
             Some(error) => Err(error),
@@ -163,4 +178,11 @@ impl ContractSet {
     pub fn files(&self) -> impl Iterator<Item = (&str, &Contract)> {
         self.contracts.iter().map(|(file, contract)| (file.as_str(), contract))
     }
+}
+
+/// The table of `other` where it has the name of the view that a dataset gets.
+fn view_of<'a>(own: &Contract, other: &'a Contract) -> Option<&'a str> {
+    let has_view = own.table_options.deleted_when.is_some();
+    let name = other.table.as_str();
+    (has_view && name.strip_suffix(LIVE_SUFFIX) == Some(own.table.as_str())).then_some(name)
 }

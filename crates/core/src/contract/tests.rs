@@ -89,17 +89,11 @@ fn every_custom_property_of_the_schema_is_taken_or_noted() {
         ("sortkey", "auto"),
         ("onReplace", "append"),
         ("keepHistory", "false"),
-    ];
-    let later = [
-        ("partitionBy", "a"),
-        ("deletedWhen", "a == 'x'"),
-        ("onReplace", "replace"),
         ("keepHistory", "true"),
+        ("deletedWhen", "a == 'x'"),
         ("afterLoad", "[m1, m2]"),
-        ("lakeFormat", "parquet"),
-        ("glueJob", "g"),
-        ("crawler", "c"),
     ];
+    let later = [("partitionBy", "a"), ("lakeFormat", "parquet"), ("glueJob", "g"), ("crawler", "c")];
     for (noted, set) in [(0, &built[..]), (1, &later[..])] {
         for (name, value) in set {
             let value = if value.contains('\'') { format!("\"{value}\"") } else { (*value).to_owned() };

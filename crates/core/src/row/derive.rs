@@ -1,5 +1,5 @@
-//! Derived columns: CEL over the source columns of a record. Exact: numeric columns are bound as their canonical
-//! decimal texts, never as floats, and the functions registered here work on texts.
+//! Derived columns, rules on rows and tombstones: CEL over the columns of a record. Exact: numeric columns are bound as
+//! their canonical decimal texts, never as floats, and the functions registered here work on texts.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -19,6 +19,7 @@ use crate::contract::{Column, Contract, ContractError, PhysicalType, RowRule};
 use crate::reject::{Rule, Violation};
 
 /// The CEL programs of a contract, and the functions they may call.
+#[derive(Default)]
 pub(super) struct Derivations {
     /// The interpreter's functions, made when an expression first needs it: most never do.
     root: OnceLock<Context<'static, 'static>>,
@@ -26,6 +27,8 @@ pub(super) struct Derivations {
     columns: Vec<(usize, Expression)>,
     /// Rules on whole rows, by their place in the contract.
     rules: Vec<(RowRule, Expression)>,
+    /// `penstock.deletedWhen`.
+    deleted_when: Option<Expression>,
     /// Columns that some program uses.
     used: Vec<usize>,
 }
@@ -63,8 +66,7 @@ impl fmt::Debug for Derivations {
 
 impl Derivations {
     pub fn compile(contract: &Contract) -> Result<Self, ContractError> {
-        let mut own =
-            Self { root: OnceLock::new(), columns: Vec::new(), rules: Vec::new(), used: Vec::new() };
+        let mut own = Self::default();
         for (i, column) in contract.columns.iter().enumerate() {
             let Some(logic) = &column.derived else { continue };
             let path = format!("schema[0].properties[{i}].transformLogic");
@@ -72,13 +74,14 @@ impl Derivations {
             own.columns.push((i, compiled.map_err(|reason| ContractError::at(&path, reason))?));
         }
         for rule in &contract.row_rules {
-            let compiled = own.expression(contract, &rule.cel, Sees::All).and_then(|expression| {
-                match expression.quick.as_ref().and_then(Quick::kind) {
-                    None | Some(Kind::Bool) => Ok(expression),
-                    Some(_) => Err("must give true or false".to_owned()),
-                }
-            });
+            let compiled = own.question(contract, &rule.cel);
             own.rules.push((rule.clone(), compiled.map_err(|reason| ContractError::at(&rule.path, reason))?));
+        }
+        if let Some(logic) = &contract.table_options.deleted_when {
+            let refuse = |reason| {
+                ContractError::at("schema[0].customProperties", format!("penstock.deletedWhen: {reason}"))
+            };
+            own.deleted_when = Some(own.question(contract, logic).map_err(refuse)?);
         }
         own.used.sort_unstable();
         own.used.dedup();
@@ -91,18 +94,15 @@ impl Derivations {
         let columns = self.columns.iter();
         let columns = columns.map(|(i, own)| (format!("schema[0].properties[{i}].transformLogic"), own));
         let rules = self.rules.iter().map(|(rule, own)| (rule.path.clone(), own));
-        for (path, own) in columns.chain(rules) {
+        let question = self.deleted_when.iter().map(|own| ("schema[0].customProperties".to_owned(), own));
+        for (path, own) in columns.chain(rules).chain(question) {
             let read = own.program().map(|program| Quick::compile(program.expression(), &contract.columns));
-            match read {
-                Ok(read) if read == own.quick => {}
-                Ok(_) => {
-                    return Err(ContractError::at(
-                        &path,
-                        "can be read in two ways: write it with brackets".into(),
-                    ));
-                }
-                Err(reason) => return Err(ContractError::at(&path, reason)),
-            }
+            let reason = match read {
+                Ok(read) if read == own.quick => continue,
+                Ok(_) => "can be read in two ways: write it with brackets".to_owned(),
+                Err(reason) => reason,
+            };
+            return Err(ContractError::at(&path, reason));
         }
         Ok(())
     }
@@ -118,6 +118,15 @@ impl Derivations {
         let expression = self.expression(contract, logic, Sees::Sources)?;
         fits(column, expression.quick.as_ref())?;
         Ok(expression)
+    }
+
+    /// An expression over all columns that gives true or false.
+    fn question(&mut self, contract: &Contract, cel: &str) -> Result<Expression, String> {
+        let expression = self.expression(contract, cel, Sees::All)?;
+        match expression.quick.as_ref().and_then(Quick::kind) {
+            None | Some(Kind::Bool) => Ok(expression),
+            Some(_) => Err("must give true or false".to_owned()),
+        }
     }
 
     fn expression(&mut self, contract: &Contract, logic: &str, sees: Sees) -> Result<Expression, String> {
@@ -154,8 +163,8 @@ impl Derivations {
         Ok(Expression { quick, is_exact, ..own })
     }
 
-    /// Evaluates all programs; `set` takes each result for its column, then the rules on rows are asked. `text` is a
-    /// buffer.
+    /// Evaluates all programs; `set` takes each result for its column, then the rules on rows are asked, and whether it
+    /// is a tombstone. `text` is a buffer.
     pub fn evaluate(
         &self,
         columns: &[Column],
@@ -188,31 +197,53 @@ impl Derivations {
         }
         if found.broken.is_empty() {
             self.ask_rules(columns, draft, found);
+            self.mark_deleted(columns, draft, found);
         }
     }
 
     fn ask_rules(&self, columns: &[Column], draft: &Draft<'_>, found: &mut Findings) {
         let mut scope = None;
         for (rule, own) in &self.rules {
-            let answer = match own.quick.as_ref().and_then(|quick| quick.evaluate(draft)) {
-                Some(Val::Bool(holds)) => Ok(holds),
-                Some(_) => Err("gives neither true nor false".to_owned()),
-                None if own.is_exact => Err(NOT_EXACT.to_owned()),
-                None => {
-                    let scope = scope.get_or_insert_with(|| self.scope(columns, draft));
-                    match own.interpret(scope) {
-                        Ok(Value::Bool(holds)) => Ok(holds),
-                        Ok(_) => Err("gives neither true nor false".to_owned()),
-                        Err(reason) => Err(format!("cannot be evaluated: {reason}")),
-                    }
-                }
-            };
+            let answer = self.answer(own, columns, draft, &mut scope);
             let reason = match answer {
                 Ok(true) => continue,
                 Ok(false) => "does not hold".to_owned(),
                 Err(reason) => reason,
             };
             found.add(rule.severity, Violation::column(Rule::Quality, &rule.name, reason));
+        }
+    }
+
+    /// Whether the row is a tombstone; a question without an answer rejects it.
+    fn mark_deleted(&self, columns: &[Column], draft: &mut Draft<'_>, found: &mut Findings) {
+        let Some(own) = &self.deleted_when else { return };
+        match self.answer(own, columns, draft, &mut None) {
+            Ok(true) => draft.mark_deleted(),
+            Ok(false) => {}
+            Err(reason) => found.broken.push(Violation::record(Rule::DeletedWhen, reason)),
+        }
+    }
+
+    /// What a row answers to a question; `scope` is made where the interpreter is asked.
+    fn answer<'s>(
+        &'s self,
+        own: &Expression,
+        columns: &[Column],
+        draft: &Draft<'_>,
+        scope: &mut Option<Context<'s, 'static>>,
+    ) -> Result<bool, String> {
+        const NEITHER: &str = "gives neither true nor false";
+        match own.quick.as_ref().and_then(|quick| quick.evaluate(draft)) {
+            Some(Val::Bool(holds)) => return Ok(holds),
+            Some(_) => return Err(NEITHER.to_owned()),
+            None if own.is_exact => return Err(NOT_EXACT.to_owned()),
+            None => {}
+        }
+        let scope = scope.get_or_insert_with(|| self.scope(columns, draft));
+        match own.interpret(scope) {
+            Ok(Value::Bool(holds)) => Ok(holds),
+            Ok(_) => Err(NEITHER.to_owned()),
+            Err(reason) => Err(format!("cannot be evaluated: {reason}")),
         }
     }
 
@@ -237,7 +268,7 @@ impl Derivations {
         draft: &Draft<'_>,
     ) -> (Option<String>, Result<String, String>) {
         let used = (0..contract.columns.len()).collect();
-        let own = Self { root: OnceLock::new(), columns: Vec::new(), rules: Vec::new(), used };
+        let own = Self { used, ..Self::default() };
         let program = Program::compile(expression).unwrap();
         let parsed = PrattParser::new().parse(expression).unwrap();
         let quick = Quick::compile(&parsed, &contract.columns);

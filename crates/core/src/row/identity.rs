@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use super::hand_over::DELETED;
 use super::rows::Row;
 use crate::contract::Contract;
 use crate::ident::{self, HexId, RowHash};
@@ -58,7 +59,8 @@ impl Identity {
     }
 }
 
-/// Other expressions give other values: rows of both are told apart.
+/// Other expressions give other values, and another `deletedWhen` other tombstones: rows of both are told apart. Under
+/// one rule the flag follows from the columns, so it is no part of the hash itself.
 fn derivations_tag(contract: &Contract) -> Option<[u8; 8]> {
     let mut texts = String::new();
     let derived = contract.columns.iter().filter_map(|own| Some((own, own.derived.as_ref()?)));
@@ -68,6 +70,12 @@ fn derivations_tag(contract: &Contract) -> Option<[u8; 8]> {
         ident::push_netstr(column.physical.as_str(), &mut texts);
         ident::push_netstr(&column.ty.to_string(), &mut texts);
         ident::push_netstr(logic, &mut texts);
+    }
+    if let Some(logic) = &contract.table_options.deleted_when {
+        // As a derived column: none of the contract can have the name.
+        for text in [DELETED, "boolean", logic] {
+            ident::push_netstr(text, &mut texts);
+        }
     }
     (!texts.is_empty()).then(|| ident::name_tag(&texts))
 }

@@ -325,6 +325,8 @@ fn put(
 }
 
 #[cfg(test)]
+mod deleted_tests;
+#[cfg(test)]
 mod stamped_tests;
 #[cfg(test)]
 mod tests;

@@ -255,13 +255,14 @@ pub(super) struct Draft<'a> {
     rows: &'a mut Rows,
     text_len: usize,
     cells_len: usize,
+    deleted: bool,
 }
 
 impl<'a> Draft<'a> {
     pub fn begin(rows: &'a mut Rows, columns: usize) -> Self {
         let (text_len, cells_len) = (rows.text.len(), rows.cells.len());
         rows.cells.resize(cells_len + columns, Cell::NULL);
-        Self { rows, text_len, cells_len }
+        Self { rows, text_len, cells_len, deleted: false }
     }
 
     /// Canonical text of a column, `None` for NULL.
@@ -300,6 +301,11 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// The row is a tombstone.
+    pub fn mark_deleted(&mut self) {
+        self.deleted = true;
+    }
+
     /// Keeps the record's text, of which cells may be cut, unless it is kept already.
     pub fn record(&mut self, record: RecordText<'_>) -> Kept {
         record.kept.unwrap_or_else(|| Kept { start: self.text(record.text).start })
@@ -313,7 +319,7 @@ impl<'a> Draft<'a> {
 
     /// Keeps the row; its stamps are to come.
     pub fn finish_unstamped(mut self, position: u64) {
-        self.keep(Head::unstamped(position));
+        self.keep(Head { deleted: self.deleted, ..Head::unstamped(position) });
     }
 
     /// Keeps a row that brought its stamps along.

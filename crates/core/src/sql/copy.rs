@@ -108,13 +108,14 @@ pub enum CopyError {
 impl CopyLoad<'_> {
     /// The whole transaction. It binds nothing: COPY takes no parameters.
     pub fn batch(&self) -> Result<SqlBatch, CopyError> {
-        let transaction =
+        let mut transaction =
             Transaction::new(self.contract, self.schema, self.load_id, self.loaded_ms, self.oldest_ms)?;
+        transaction.by_object = self.accounting == Accounting::Objects;
         let mut statements = vec![
             transaction.lock(),
             Transaction::create_objects(),
             self.copy(
-                "\"p_obj\" (\"load_id\", \"object_id\", \"source\", \"n_read\", \"n_rejected\", \"n_dup\")",
+                "\"p_obj\" (\"load_id\", \"object_id\", \"source\", \"n_read\", \"n_rejected\", \"n_dup\", \"object_order\")",
                 self.objects,
                 Packing::Zstd,
             )?,
@@ -125,10 +126,7 @@ impl CopyLoad<'_> {
         for files in self.rows {
             statements.push(self.copy(&stage, &files.manifest, files.packing)?);
         }
-        statements.push(transaction.create_winners());
-        statements.push(transaction.insert_winners(from_stage));
-        statements.extend(transaction.delete_old());
-        statements.push(transaction.insert_target());
+        statements.extend(transaction.write(from_stage));
         statements.push(match self.accounting {
             Accounting::Objects => self.ledger_of_objects(&transaction),
             Accounting::Load => self.ledger_of_load(&transaction),

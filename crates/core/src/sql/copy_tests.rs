@@ -83,6 +83,49 @@ fn without_a_key_nothing_is_deleted_and_bytes_come_as_hex() {
 }
 
 #[test]
+fn the_history_is_kept_after_the_target_is_written_and_before_the_ledger() {
+    let custom = "{property: penstock.keepHistory, value: true}";
+    let checker = checker(custom, &["name: k, physicalType: bigint, primaryKey: true"]);
+    let own = statements(checker.contract(), &[files("zstd", Packing::Zstd)], Accounting::Load);
+    let order = [
+        "INSERT INTO \"tgt\".\"t\"",
+        "INSERT INTO \"p_hist\"",
+        "DELETE FROM \"stg\".\"t\"",
+        "INSERT INTO \"stg\".\"t\"",
+        "INSERT INTO \"penstock\".\"objects_t\"",
+    ];
+    assert!(order.map(|begin| place(&own, begin)).is_sorted(), "{own:#?}");
+}
+
+#[test]
+fn only_whole_objects_replace_and_keys_that_differ_in_blanks_are_two() {
+    let columns = ["name: a, physicalType: bigint"];
+    let custom = "{property: penstock.onReplace, value: replace}";
+    let own =
+        Contract::parse(&crate::fixtures::contract_text(crate::fixtures::S3, custom, &columns)).unwrap();
+    let replacing = statements(&own, &[files("zstd", Packing::Zstd)], Accounting::Objects);
+    let order = [
+        "COPY \"p_stage\"",
+        "INSERT INTO \"p_key\"",
+        "DELETE FROM \"tgt\".\"t\"",
+        "DELETE FROM \"penstock\".\"newest_t\"",
+        "INSERT INTO \"penstock\".\"newest_t\"",
+        "INSERT INTO \"p_win\"",
+    ];
+    let places = order.map(|begin| place(&replacing, begin));
+    assert!(places.is_sorted(), "{replacing:#?}");
+    for at in [1, 2, 3, 5] {
+        let sql = &replacing[places[at]];
+        assert!(sql.contains("OCTET_LENGTH("), "{sql}");
+    }
+    let appending = statements(&own, &[files("zstd", Packing::Zstd)], Accounting::Load);
+    assert!(
+        !appending.iter().any(|sql| sql.contains("p_key") || sql.starts_with("DELETE")),
+        "{appending:#?}"
+    );
+}
+
+#[test]
 fn only_what_is_a_role_can_stand_in_sql() {
     for (role, shown) in [
         ("default", Some("default")),

@@ -1,11 +1,12 @@
-//! What `penstock migrate` creates for a dataset: target, lock table, ledger, the two procedures, and grants.
-//! Every statement can be run again.
+//! What `penstock migrate` creates for a dataset: target, lock table, ledger, the two procedures, and grants; where
+//! the contract asks for them history, newest objects by key, and the view without tombstones. Every statement can be
+//! run again.
 //!
 //! No key is declared on the target: Redshift does not enforce one, yet its planner trusts it, so a duplicate under
 //! a declared key makes queries wrong. Columns outside the key stay nullable, because NOT NULL cannot be dropped.
 
-use super::{Ident, IdentError, SERVICE_SCHEMA};
-use crate::contract::{Column, Contract, PhysicalType};
+use super::{HISTORY_SCHEMA, Ident, IdentError, LIVE_SUFFIX, SERVICE_SCHEMA};
+use crate::contract::{Column, Contract, OnReplace, PhysicalType};
 
 /// Stamps of a target after its own columns.
 const TARGET_STAMPS: &[(&str, PhysicalType, bool)] = &[
@@ -35,6 +36,12 @@ pub(super) struct Names {
     pub ledger: String,
     pub claim: String,
     pub balance: String,
+    /// The view without tombstones, where rows can be some.
+    pub live: Option<String>,
+    /// Where versions are kept.
+    pub history: Option<String>,
+    /// Which object of a key is its newest.
+    pub newest: Option<String>,
 }
 
 impl Names {
@@ -42,9 +49,17 @@ impl Names {
         let own = |prefix: &'static str| {
             Ident::prefixed(prefix, &contract.table).map(|name| format!("\"{SERVICE_SCHEMA}\".{name}"))
         };
+        let options = &contract.table_options;
+        if options.keep_history && schema.as_str() == HISTORY_SCHEMA {
+            return Err(IdentError::History(HISTORY_SCHEMA.to_owned()));
+        }
+        let live = || Ident::suffixed(&contract.table, LIVE_SUFFIX).map(|name| format!("{schema}.{name}"));
         Ok(Self {
+            live: options.deleted_when.is_some().then(live).transpose()?,
+            history: options.keep_history.then(|| format!("\"{HISTORY_SCHEMA}\".{}", contract.table)),
+            newest: (options.on_replace == OnReplace::Replace).then(|| own("newest_")).transpose()?,
             target: format!("{schema}.{}", contract.table),
-            lock: own("lock_")?,
+            lock: lock_table(&contract.table)?,
             ledger: own("objects_")?,
             claim: own("sp_claim_")?,
             balance: own("sp_balance_")?,
@@ -52,18 +67,48 @@ impl Names {
     }
 }
 
+/// The table whose lock every load of a dataset takes first.
+pub(super) fn lock_table(table: &Ident) -> Result<String, IdentError> {
+    Ident::prefixed("lock_", table).map(|name| format!("\"{SERVICE_SCHEMA}\".{name}"))
+}
+
 /// The statements that create a dataset's tables and procedures, each to be run on its own, in order.
 pub fn migration(contract: &Contract, schema: &Ident) -> Result<Vec<String>, IdentError> {
     let names = Names::of(contract, schema)?;
-    Ok(vec![
+    let mut statements = vec![
         format!("CREATE SCHEMA IF NOT EXISTS {schema}"),
         format!("CREATE SCHEMA IF NOT EXISTS \"{SERVICE_SCHEMA}\""),
         target(contract, &names),
         format!("CREATE TABLE IF NOT EXISTS {} (\"n\" integer)", names.lock),
         format!("CREATE TABLE IF NOT EXISTS {} (\n{LEDGER_TYPES}\n)", names.ledger),
-        claim(&names),
-        balance(&names, contract.key.is_empty()),
-    ])
+    ];
+    if let Some(history) = &names.history {
+        statements.push(format!("CREATE SCHEMA IF NOT EXISTS \"{HISTORY_SCHEMA}\""));
+        statements.push(format!(
+            "{}\nDISTSTYLE AUTO\nSORTKEY AUTO",
+            create_table(history, &target_columns(contract))
+        ));
+    }
+    if let Some(newest) = &names.newest {
+        statements.push(format!(
+            "CREATE TABLE IF NOT EXISTS {newest} (\n  \"source\" varchar(4096) NOT NULL,\n  \"newest\" varchar(128)\n)"
+        ));
+    }
+    statements.push(claim(&names));
+    statements.push(balance(&names, contract.key.is_empty()));
+    statements.extend(names.live.as_ref().map(|live| live_view(contract, &names.target, live)));
+    Ok(statements)
+}
+
+/// A bound view would keep texts from being widened. A tombstone may be NULL where a row came past Penstock.
+fn live_view(contract: &Contract, target: &str, live: &str) -> String {
+    let columns: Vec<String> =
+        target_columns(contract).iter().map(|column| format!("\"{}\"", column.name)).collect();
+    format!(
+        "CREATE OR REPLACE VIEW {live} AS\nSELECT {}\nFROM {target}\nWHERE \"_deleted\" = FALSE OR \"_deleted\" IS NULL\n\
+         WITH NO SCHEMA BINDING",
+        columns.join(", ")
+    )
 }
 
 /// A column of a target: the contract's own ones, then the stamps.
@@ -92,13 +137,17 @@ pub fn target_columns(contract: &Contract) -> Vec<TargetColumn<'_>> {
     .collect()
 }
 
-fn target(contract: &Contract, names: &Names) -> String {
-    let column = |TargetColumn { name, ty, not_null }| {
-        let not_null = if not_null { " NOT NULL" } else { "" };
+fn create_table(name: &str, columns: &[TargetColumn<'_>]) -> String {
+    let column = |TargetColumn { name, ty, not_null }: &TargetColumn<'_>| {
+        let not_null = if *not_null { " NOT NULL" } else { "" };
         format!("  \"{name}\" {ty}{not_null}")
     };
-    let columns: Vec<String> = target_columns(contract).into_iter().map(column).collect();
-    let mut sql = format!("CREATE TABLE IF NOT EXISTS {} (\n{}\n)", names.target, columns.join(",\n"));
+    let columns: Vec<String> = columns.iter().map(column).collect();
+    format!("CREATE TABLE IF NOT EXISTS {name} (\n{}\n)", columns.join(",\n"))
+}
+
+fn target(contract: &Contract, names: &Names) -> String {
+    let mut sql = create_table(&names.target, &target_columns(contract));
     let options = &contract.table_options;
     let name = |i: &usize| contract.columns.get(*i).map(|column: &Column| column.physical.to_string());
     match options.distkey.as_ref().and_then(name) {
@@ -190,7 +239,7 @@ impl GrantRole {
 pub fn grants(contract: &Contract, schema: &Ident, role: &GrantRole) -> Result<Vec<String>, IdentError> {
     let names = Names::of(contract, schema)?;
     let user = format!("\"{}\"", role.user());
-    Ok(vec![
+    let mut grants = vec![
         format!("GRANT USAGE ON SCHEMA {schema} TO {user}"),
         format!("GRANT USAGE ON SCHEMA \"{SERVICE_SCHEMA}\" TO {user}"),
         format!("GRANT SELECT, INSERT, DELETE ON {} TO {user}", names.target),
@@ -198,5 +247,12 @@ pub fn grants(contract: &Contract, schema: &Ident, role: &GrantRole) -> Result<V
         format!("GRANT SELECT, UPDATE, DELETE ON {} TO {user}", names.lock),
         format!("GRANT EXECUTE ON PROCEDURE {}() TO {user}", names.claim),
         format!("GRANT EXECUTE ON PROCEDURE {}() TO {user}", names.balance),
-    ])
+    ];
+    if let Some(history) = &names.history {
+        grants.push(format!("GRANT USAGE ON SCHEMA \"{HISTORY_SCHEMA}\" TO {user}"));
+        grants.push(format!("GRANT SELECT, INSERT, DELETE ON {history} TO {user}"));
+    }
+    let newest = names.newest.map(|newest| format!("GRANT SELECT, INSERT, DELETE ON {newest} TO {user}"));
+    grants.extend(newest);
+    Ok(grants)
 }

@@ -18,6 +18,9 @@ pub enum IdentError {
     /// A name that Redshift or Penstock uses itself.
     #[error("{0:?} is a column that Redshift or Penstock adds itself")]
     System(String),
+    /// A schema that a dataset with a history cannot have.
+    #[error("{0:?} is the schema of histories: with penstock.keepHistory the dataset's own must be another")]
+    History(String),
 }
 
 impl Ident {
@@ -41,6 +44,11 @@ impl Ident {
     /// One of our own names: a fixed prefix before a checked name, still within 127 bytes.
     pub fn prefixed(prefix: &'static str, name: &Self) -> Result<Self, IdentError> {
         Self::new(&[prefix, &name.0].concat())
+    }
+
+    /// The same with a fixed suffix.
+    pub fn suffixed(name: &Self, suffix: &'static str) -> Result<Self, IdentError> {
+        Self::new(&[name.0.as_str(), suffix].concat())
     }
 
     /// The bare name.

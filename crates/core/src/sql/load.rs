@@ -76,10 +76,7 @@ impl FifoLoad<'_> {
             transaction.create_stage(staged_type),
         ];
         statements.extend(self.insert_rows(&transaction, &mut parameters));
-        statements.push(transaction.create_winners());
-        statements.push(transaction.insert_winners(from_stage));
-        statements.extend(transaction.delete_old());
-        statements.push(transaction.insert_target());
+        statements.extend(transaction.write(from_stage));
         statements.push(self.insert_ledger(&transaction));
         statements.push(transaction.balance());
         statements.push(self.select_counts(&transaction));

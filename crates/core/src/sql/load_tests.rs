@@ -149,7 +149,7 @@ fn without_a_key_nothing_is_deleted_and_the_look_back_is_bounded() {
         winners.contains("t.\"_loaded_at\" >= CAST('2025-12-30 03:00:00.000000+00' AS timestamptz)"),
         "{winners}"
     );
-    assert!(!winners.contains("restamped") && winners.contains("ELSE 'duplicate'"));
+    assert!(!winners.contains("restamped") && winners.contains("IS NOT NULL THEN 'duplicate'"));
 }
 
 #[test]
@@ -304,6 +304,35 @@ fn the_migration_creates_everything_and_declares_no_key() {
     }
     let view = ledger_view(&[Ident::new("a").unwrap(), Ident::new("b").unwrap()]).unwrap();
     assert_eq!((parses(&view), view.matches("UNION ALL").count()), (Ok(()), 1));
+}
+
+#[test]
+fn history_newest_objects_and_live_view_are_made_where_the_contract_asks_for_them() {
+    let columns = ["name: a, physicalType: bigint"];
+    let custom = "{property: penstock.keepHistory, value: true}, {property: penstock.onReplace, value: replace}, \
+         {property: penstock.deletedWhen, value: a == 0}";
+    let own =
+        Contract::parse(&crate::fixtures::contract_text(crate::fixtures::S3, custom, &columns)).unwrap();
+    let all = migration(&own, &Ident::new("tgt").unwrap()).unwrap();
+    let named =
+        |words: &str| all.iter().find(|sql| sql.starts_with(words)).unwrap_or_else(|| panic!("{words}"));
+    named("CREATE SCHEMA IF NOT EXISTS \"stg\"");
+    assert!(named("CREATE TABLE IF NOT EXISTS \"stg\".\"t\"").contains("\"_row_hash\" char(32) NOT NULL"));
+    named("CREATE TABLE IF NOT EXISTS \"penstock\".\"newest_t\"");
+    let live = named("CREATE OR REPLACE VIEW \"tgt\".\"t_live\"");
+    assert!(
+        live.contains("SELECT \"a\", \"_record_id\"") && live.ends_with("WITH NO SCHEMA BINDING"),
+        "{live}"
+    );
+    assert_eq!(parses(live), Ok(()));
+    let role = GrantRole::new("loader").unwrap();
+    let granted = grants(&own, &Ident::new("tgt").unwrap(), &role).unwrap().join("\n");
+    for table in ["\"stg\".\"t\"", "\"penstock\".\"newest_t\""] {
+        assert!(granted.contains(&format!("GRANT SELECT, INSERT, DELETE ON {table} TO")), "{granted}");
+    }
+    // The history would be the target.
+    let clash = migration(&own, &Ident::new("stg").unwrap()).unwrap_err();
+    assert!(clash.to_string().contains("the schema of histories"), "{clash}");
 }
 
 #[test]

@@ -4,14 +4,20 @@
 
 mod copy;
 mod ddl;
+mod history;
 mod ident;
 mod load;
+mod model;
+mod replace;
 mod transaction;
 
 pub use copy::{Accounting, CopyError, CopyLoad, CopyRole, Packing, RowFiles, load_errors, loaded_objects};
 pub use ddl::{GrantRole, TargetColumn, grants, ledger_view, migration, target_columns};
 pub use ident::{Ident, IdentError, Literal};
 pub use load::{FifoLoad, LoadError, SqlBatch, StagedRow};
+pub use model::{
+    AfterLoadError, Model, ModelError, ModelKind, ModelStatement, Relation, after_load, model_grants,
+};
 
 /// Most bytes of one statement, parameters counted in (Data API: 100 KB a statement; a margin is kept).
 pub const MAX_STATEMENT_BYTES: usize = 96_000;
@@ -19,3 +25,7 @@ pub const MAX_STATEMENT_BYTES: usize = 96_000;
 pub const MAX_BATCH_STATEMENTS: usize = 40;
 /// The schema that holds locks, ledgers and procedures.
 pub const SERVICE_SCHEMA: &str = "penstock";
+/// The schema that holds histories.
+pub const HISTORY_SCHEMA: &str = "stg";
+/// Ends the name of the view without tombstones.
+pub const LIVE_SUFFIX: &str = "_live";

@@ -1,7 +1,7 @@
 //! The load: one transaction that takes rows into a dataset's table, exactly once, with the winner per key.
 //!
-//! lock → what was read (`p_obj`) → rows (`p_stage`) → the winner per key and its outcome (`p_win`) → write → ledger
-//! → balance check → the counts. The lock is the first statement, before anything takes the snapshot, so that loads
+//! lock → what was read (`p_obj`) → rows (`p_stage`) → the winner per key and its outcome (`p_win`) → write → history
+//! → ledger → balance check → the counts. The lock is the first statement, before anything takes the snapshot, so that loads
 //! of a dataset see each other's rows. Joins and comparisons use only the ASCII stamps: Redshift ignores trailing
 //! blanks in texts and has no IS DISTINCT FROM.
 //!
@@ -15,7 +15,8 @@
 //! | other | the new one, by `orderBy`, then `_order`, then `_row_hash` | updated | updated |
 //! | other | the old one | duplicate | duplicate |
 //!
-//! Without a key, rows never change: what the target has is a duplicate.
+//! Without a key, rows never change: what the target has is a duplicate, and so is a row of replaced content. A
+//! tombstone is a row like any other: it stays, so that an older row that comes late does not bring its key back.
 
 use super::ddl::Names;
 use super::{Ident, IdentError};
@@ -24,13 +25,14 @@ use crate::ident::HexId;
 use crate::row::time::canonical_from_ms;
 
 pub(super) const STAMPS: &str = "\"_record_id\", \"_row_hash\", \"_order\", \"_deleted\", \"_source\"";
-const STAMP_TYPES: &str = "\"_record_id\" char(32), \"_row_hash\" char(32), \"_order\" varchar(128), \
+pub(super) const STAMP_TYPES: &str = "\"_record_id\" char(32), \"_row_hash\" char(32), \"_order\" varchar(128), \
      \"_deleted\" boolean, \"_source\" varchar(4096)";
 const STAGE_TYPES: &str = "\"_record_id\" char(32) NOT NULL, \"_row_hash\" char(32) NOT NULL, \
      \"_order\" varchar(128) NOT NULL, \"_deleted\" boolean, \"_source\" varchar(4096)";
-const STAGED_STAMPS: &str = "r.\"_record_id\", r.\"_row_hash\", r.\"_order\", r.\"_deleted\", r.\"_source\"";
+pub(super) const STAGED_STAMPS: &str =
+    "r.\"_record_id\", r.\"_row_hash\", r.\"_order\", r.\"_deleted\", r.\"_source\"";
 const OBJECTS: &str = "\"load_id\" varchar(64), \"object_id\" varchar(64), \"source\" varchar(4096), \
-     \"n_read\" bigint, \"n_rejected\" bigint, \"n_dup\" bigint";
+     \"n_read\" bigint, \"n_rejected\" bigint, \"n_dup\" bigint, \"object_order\" varchar(64)";
 
 /// What all loads of a dataset have in common.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub(super) struct Transaction<'a> {
     pub loaded_ms: u64,
     /// An append looks back from there.
     pub oldest_ms: u64,
+    /// The load takes whole objects, of which `p_obj` has all: their rows may take the place of earlier ones.
+    pub by_object: bool,
 }
 
 impl<'a> Transaction<'a> {
@@ -52,7 +56,8 @@ impl<'a> Transaction<'a> {
         loaded_ms: u64,
         oldest_ms: u64,
     ) -> Result<Self, IdentError> {
-        Ok(Self { contract, names: Names::of(contract, schema)?, load_id, loaded_ms, oldest_ms })
+        let names = Names::of(contract, schema)?;
+        Ok(Self { contract, names, load_id, loaded_ms, oldest_ms, by_object: false })
     }
 
     /// First of all: before anything that takes the snapshot.
@@ -70,8 +75,19 @@ impl<'a> Transaction<'a> {
         self.create("p_stage", ty, STAGE_TYPES, "")
     }
 
+    /// From the staged rows to the target and the history.
+    pub fn write(&self, from_stage: impl Fn(&Column) -> String) -> Vec<String> {
+        let mut statements = self.replace_older();
+        statements.push(self.create_winners());
+        statements.push(self.insert_winners(&from_stage));
+        statements.extend(self.delete_old());
+        statements.push(self.insert(&self.names.target, "p_win"));
+        statements.extend(self.keep_history(from_stage));
+        statements
+    }
+
     /// The winners.
-    pub fn create_winners(&self) -> String {
+    fn create_winners(&self) -> String {
         self.create("p_win", |column| column.ty.to_string(), STAMP_TYPES, ", \"_outcome\" varchar(16)")
     }
 
@@ -79,24 +95,27 @@ impl<'a> Transaction<'a> {
         self.list(|column| column.physical.to_string())
     }
 
-    fn list(&self, show: impl Fn(&Column) -> String) -> String {
+    pub(super) fn list(&self, show: impl Fn(&Column) -> String) -> String {
         self.contract.columns.iter().map(show).collect::<Vec<_>>().join(", ")
     }
 
-    fn create(&self, table: &str, ty: impl Fn(&Column) -> String, stamps: &str, more: &str) -> String {
+    pub(super) fn create(
+        &self,
+        table: &str,
+        ty: impl Fn(&Column) -> String,
+        stamps: &str,
+        more: &str,
+    ) -> String {
         let columns = self.list(|column| format!("{} {}", column.physical, ty(column)));
         format!("CREATE TEMP TABLE \"{table}\" ({columns}, {stamps}{more})")
     }
 
     /// Full rows, never rejoined with the stage: the same stamped line may stand in it twice.
-    pub fn insert_winners(&self, from_stage: impl Fn(&Column) -> String) -> String {
+    fn insert_winners(&self, from_stage: impl Fn(&Column) -> String) -> String {
         let order_by =
             self.contract.order_by.and_then(|i| self.contract.columns.get(i)).map(|column| &column.physical);
-        let (outcome, within) = match self.contract.key.is_empty() {
-            true => (
-                "CASE WHEN t.\"_record_id\" IS NULL THEN 'inserted' ELSE 'duplicate' END".to_owned(),
-                self.dedup_window(),
-            ),
+        let (outcome, joined) = match self.contract.key.is_empty() {
+            true => self.appended(),
             false => (outcome(order_by), String::new()),
         };
         let ranked = order_by
@@ -104,7 +123,7 @@ impl<'a> Transaction<'a> {
         format!(
             "INSERT INTO \"p_win\" ({columns}, {STAMPS}, \"_outcome\") SELECT {staged}, {STAGED_STAMPS}, {outcome} \
              FROM (SELECT s.*, ROW_NUMBER() OVER (PARTITION BY \"_record_id\" ORDER BY {ranked}\"_order\" DESC, \"_row_hash\" DESC) AS \"_rn\" \
-             FROM \"p_stage\" s) r LEFT JOIN {target} t ON t.\"_record_id\" = r.\"_record_id\"{within} WHERE r.\"_rn\" = 1",
+             FROM \"p_stage\" s) r LEFT JOIN {target} t ON t.\"_record_id\" = r.\"_record_id\"{joined} WHERE r.\"_rn\" = 1",
             columns = self.columns(),
             staged = self.list(from_stage),
             target = self.names.target,
@@ -112,19 +131,26 @@ impl<'a> Transaction<'a> {
     }
 
     /// An append looks back only so far: the join would else read the whole table.
-    fn dedup_window(&self) -> String {
+    fn appended(&self) -> (String, String) {
         let back_ms = u64::from(self.contract.table_options.dedup_days) * 86_400_000;
         let since = canonical_from_ms(self.oldest_ms.saturating_sub(back_ms));
-        format!(" AND t.\"_loaded_at\" >= CAST('{since}' AS timestamptz)")
+        let (join, outdated) = self.outdated();
+        (
+            format!("CASE WHEN t.\"_record_id\" IS NOT NULL THEN 'duplicate' {outdated}ELSE 'inserted' END"),
+            format!(" AND t.\"_loaded_at\" >= CAST('{since}' AS timestamptz){join}"),
+        )
     }
 
-    pub fn insert_target(&self) -> String {
+    /// All rows of `p_win` that are written, or all of `p_hist`.
+    pub(super) fn insert(&self, into: &str, from: &str) -> String {
+        let written = match from {
+            "p_win" => " WHERE \"_outcome\" IN ('inserted', 'updated', 'restamped')",
+            _ => "",
+        };
         format!(
-            "INSERT INTO {target} ({columns}, \"_record_id\", \"_row_hash\", \"_order\", \"_deleted\", \"_load_id\", \
+            "INSERT INTO {into} ({columns}, \"_record_id\", \"_row_hash\", \"_order\", \"_deleted\", \"_load_id\", \
              \"_source\", \"_loaded_at\") SELECT {columns}, \"_record_id\", \"_row_hash\", \"_order\", \"_deleted\", \
-             CAST('{load}' AS varchar(64)), \"_source\", CAST('{time}' AS timestamptz) FROM \"p_win\" \
-             WHERE \"_outcome\" IN ('inserted', 'updated', 'restamped')",
-            target = self.names.target,
+             CAST('{load}' AS varchar(64)), \"_source\", CAST('{time}' AS timestamptz) FROM \"{from}\"{written}",
             columns = self.columns(),
             load = self.load_id,
             time = canonical_from_ms(self.loaded_ms),
@@ -132,7 +158,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// Rows of a keyed table that are replaced. DELETE takes no alias on Redshift.
-    pub fn delete_old(&self) -> Option<String> {
+    fn delete_old(&self) -> Option<String> {
         if self.contract.key.is_empty() {
             return None;
         }

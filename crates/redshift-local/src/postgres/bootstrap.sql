@@ -209,6 +209,49 @@ CREATE OR REPLACE FUNCTION redshift_local.pg_last_copy_id() RETURNS int LANGUAGE
 AS $$ SELECT coalesce(nullif(current_setting('redshift_local.copy_id', true), ''), '-1')::int $$;
 CREATE OR REPLACE FUNCTION redshift_local.pg_last_query_id() RETURNS int LANGUAGE sql STABLE AS $$ SELECT -1 $$;
 
+-- Views WITH NO SCHEMA BINDING: marked by a comment, dropped while a table below them is altered, and made again. One
+-- that cannot be made again is gone, where Redshift would have every query of it fail.
+CREATE OR REPLACE FUNCTION redshift_local.create_late_view(name text, ddl text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE ddl;
+  EXECUTE format('COMMENT ON VIEW %s IS %L', name, 'WITH NO SCHEMA BINDING');
+END $$;
+CREATE OR REPLACE FUNCTION redshift_local.alter_below_late_views(name text, ddl text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  views jsonb;
+  one jsonb;
+  privilege jsonb;
+BEGIN
+  WITH RECURSIVE above(oid, depth) AS (
+    SELECT to_regclass(name)::oid, 0
+    UNION
+    SELECT r.ev_class, above.depth + 1 FROM above
+    JOIN pg_depend d ON d.refobjid = above.oid AND d.refclassid = 'pg_class'::regclass AND d.classid = 'pg_rewrite'::regclass
+    JOIN pg_rewrite r ON r.oid = d.objid AND r.ev_class <> above.oid
+  ), late AS (
+    SELECT above.oid, max(depth) AS depth FROM above
+    WHERE depth > 0 AND obj_description(above.oid, 'pg_class') = 'WITH NO SCHEMA BINDING' GROUP BY above.oid
+  )
+  SELECT coalesce(jsonb_agg(jsonb_build_object('name', late.oid::regclass::text, 'query', pg_get_viewdef(late.oid),
+      'privileges', (SELECT coalesce(jsonb_agg(jsonb_build_object('what', a.privilege_type, 'who', a.grantee::regrole::text)), '[]')
+        FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = late.oid AND a.grantee NOT IN (0, c.relowner)))
+    ORDER BY depth DESC), '[]') INTO views FROM late;
+  FOR one IN SELECT * FROM jsonb_array_elements(views) LOOP
+    EXECUTE format('DROP VIEW %s', one->>'name');
+  END LOOP;
+  EXECUTE ddl;
+  FOR one IN SELECT v FROM jsonb_array_elements(views) WITH ORDINALITY AS e(v, n) ORDER BY n DESC LOOP
+    BEGIN
+      PERFORM redshift_local.create_late_view(one->>'name', format('CREATE VIEW %s AS %s', one->>'name', one->>'query'));
+      FOR privilege IN SELECT * FROM jsonb_array_elements(one->'privileges') LOOP
+        EXECUTE format('GRANT %s ON %s TO %s', privilege->>'what', one->>'name', privilege->>'who');
+      END LOOP;
+    EXCEPTION WHEN undefined_column OR undefined_table THEN
+      NULL;
+    END;
+  END LOOP;
+END $$;
+
 -- The declared types: a domain's name is the type, its number the length.
 CREATE OR REPLACE VIEW redshift_local.svv_columns AS
 SELECT current_database()::varchar AS table_catalog, n.nspname::varchar AS table_schema, c.relname::varchar AS table_name,

@@ -19,6 +19,7 @@ mod dml;
 mod error;
 mod function_names;
 mod functions;
+mod late;
 mod plain;
 mod procedure;
 mod refusals;
@@ -142,6 +143,7 @@ fn parse(tokens: &[TokenWithSpan]) -> Result<Statement, SqlError> {
 fn convert(mut statement: Statement, scope: &scope::Scope, context: Context) -> Result<Translated, SqlError> {
     let mut domains = BTreeSet::new();
     let mut outside_transaction = session::outside_transaction(&statement);
+    let late = late::Late::of(&statement);
     let kind = match &mut statement {
         Statement::AlterTable(alter) => {
             match ddl::alter_table(alter, context.in_transaction, &mut domains)? {
@@ -170,7 +172,10 @@ fn convert(mut statement: Statement, scope: &scope::Scope, context: Context) -> 
     procedure::arguments_of(&mut statement)?;
     rewrite::rewrite(&mut statement, scope, &mut domains)?;
     let has_result_set = has_result_set(&statement);
-    let text = render(statement);
+    let text = match (late, render(statement)) {
+        (Some(late), Text::Sql(sql)) => Text::Sql(late.call(&sql)),
+        (_, text) => text,
+    };
     Ok(Translated { kind, text, domains, writes, has_result_set, outside_transaction })
 }
 

@@ -227,3 +227,23 @@ async fn databases_are_made_and_dropped_by_sql() {
     db.ok(&format!("DROP DATABASE {name}")).await;
     assert!(more.error("SELECT 1").await.contains("does not exist"));
 }
+
+#[tokio::test]
+async fn a_view_without_schema_binding_keeps_no_text_from_being_widened() {
+    let db = db().await;
+    db.ok("CREATE TABLE public.a (k varchar(8), n bigint)").await;
+    db.ok("CREATE VIEW public.late AS SELECT k FROM public.a WITH NO SCHEMA BINDING").await;
+    db.ok("CREATE VIEW public.later AS SELECT k FROM public.late WITH NO SCHEMA BINDING").await;
+    db.ok("ALTER TABLE public.a ALTER COLUMN k TYPE varchar(16)").await;
+    db.ok("INSERT INTO public.a (k) VALUES ('twelve bytes')").await;
+    assert_eq!(db.one("SELECT k FROM public.later").await, "twelve bytes");
+    db.ok("ALTER TABLE public.a DROP COLUMN n").await;
+    db.ok("CREATE VIEW public.bound AS SELECT k FROM public.a").await;
+    let error = db.error("ALTER TABLE public.a ALTER COLUMN k TYPE varchar(32)").await;
+    assert!(error.contains("used by a view"), "{error}");
+    db.ok("DROP VIEW public.bound").await;
+    // The last column that the view reads: on Redshift each query of it fails from here on.
+    db.ok("ALTER TABLE public.a ADD COLUMN m bigint").await;
+    db.ok("ALTER TABLE public.a DROP COLUMN k").await;
+    db.error("SELECT k FROM public.late").await;
+}
