@@ -6,11 +6,11 @@
 //! between. Each section has parts of its own, so that who reads it again writes the same bytes to the same keys.
 //!
 //! ```text
-//! objects/<dataset>/<preparation>/part-000000-000000.json.zst   rows of one object by section, in the hand-over format
-//! objects/<dataset>/<preparation>/_split.json            how it is cut into ranges: while it is there, they are read
-//! objects/<dataset>/<preparation>/ranges/000000.json     account of one range
-//! objects/<dataset>/<preparation>/_progress.json         account of the sections so far, and where to go on
-//! objects/<dataset>/<preparation>/_done.json             its account, written last: then the parts are complete
+//! objects/<dataset>/<object>/<put>/part-000000-000000.json.zst  rows of one object by section, in the hand-over format
+//! objects/<dataset>/<object>/<put>/_split.json           how it is cut into ranges: while it is there, they are read
+//! objects/<dataset>/<object>/<put>/ranges/…              account of one range
+//! objects/<dataset>/<object>/<put>/_progress.json        account of the sections so far, and where to go on
+//! objects/<dataset>/<object>/<put>/_done.json            its account, written last: then the parts are complete
 //! loads/<dataset>/<load>/plan.json                       written before the load is submitted, deleted last
 //! loads/<dataset>/<load>/objects.json.zst                what the load claims
 //! loads/<dataset>/<load>/*.manifest                      what COPY reads
@@ -25,10 +25,21 @@ use crate::range::Ranges;
 use crate::receipt::Receipt;
 use crate::sql::{Accounting, Packing};
 
-/// Folder of one object's rows in the work bucket. Another contract gives other rows, so it is another folder.
-pub fn object_folder(contract: &Contract, fingerprint: &HexId, object_id: &HexId) -> String {
+/// Folder of one object's rows in the work bucket, whenever it was put. Another contract gives other rows, so it is another folder.
+pub fn object_root(contract: &Contract, fingerprint: &HexId, object_id: &HexId) -> String {
     let id = ident::stable_id(["object", object_id.as_str(), fingerprint.as_str()]);
     format!("objects/{}/{id}/", contract.dataset)
+}
+
+/// Folder of what was read of an object as it was put at that time, in ms since 1970: the same content may be put
+/// again while it is read in pieces, and all of its rows carry one time.
+pub fn object_folder(
+    contract: &Contract,
+    fingerprint: &HexId,
+    object_id: &HexId,
+    modified_ms: u64,
+) -> String {
+    format!("{}{modified_ms:013}/", object_root(contract, fingerprint, object_id))
 }
 
 /// Key of the n-th file of rows of an object's section.
@@ -46,14 +57,10 @@ pub fn ranges_folder(folder: &str) -> String {
     format!("{folder}ranges/")
 }
 
-/// Key of the account of one range.
-pub fn range_key(folder: &str, number: u32) -> String {
-    format!("{}{number:06}.json", ranges_folder(folder))
-}
-
-/// The range whose account this key is.
-pub fn range_of(key: &str) -> Option<u32> {
-    key.rsplit_once('/')?.1.strip_suffix(".json")?.parse().ok()
+/// Key of the account of one range. Its bounds are in it: an object may have been cut otherwise before.
+pub fn range_key(folder: &str, ranges: Ranges, number: u32) -> String {
+    let (start, end) = ranges.bounds(number);
+    format!("{}{number:06}-{start}-{end}.json", ranges_folder(folder))
 }
 
 /// Key of how far an object is read.

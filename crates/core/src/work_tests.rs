@@ -26,11 +26,20 @@ fn accounts_add_up_and_the_first_break_is_told() {
 }
 
 #[test]
-fn a_range_is_known_by_the_key_of_its_account_and_no_other_file_is_one() {
-    assert_eq!(range_of(&range_key("objects/t/f/", 12)), Some(12));
-    for other in ["_split.json", "ranges/", "ranges/x.json", "ranges/000001.json.zst", "ranges/-1.json"] {
-        assert_eq!(range_of(&format!("objects/t/f/{other}")), None, "{other}");
-    }
+fn the_account_of_a_range_is_not_taken_for_one_of_another_cut() {
+    let keys = [100, 60, 50].map(|bytes| range_key("objects/t/f/", Ranges::of(110, bytes), 1));
+    assert!(keys.iter().all(|key| key.starts_with(&ranges_folder("objects/t/f/"))));
+    assert!(keys[0] != keys[1] && keys[1] != keys[2] && keys[0] != keys[2], "{keys:?}");
+}
+
+#[test]
+fn the_same_content_put_again_is_read_in_another_folder_of_its_object() {
+    let contract = crate::fixtures::contract("", &["name: a, physicalType: integer"]);
+    let (fingerprint, id) = (contract_fingerprint(&contract), crate::fixtures::object_id());
+    let folders = [1, 2].map(|ms| object_folder(&contract, &fingerprint, &id, ms));
+    assert_ne!(folders[0], folders[1]);
+    let root = object_root(&contract, &fingerprint, &id);
+    assert!(folders.iter().all(|folder| folder.starts_with(&root)));
 }
 
 #[test]

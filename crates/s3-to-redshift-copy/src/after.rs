@@ -80,7 +80,8 @@ impl Sink<'_> {
         let dataset = plan.dataset.as_str();
         let metric = match ran {
             Ok(true) => "ModelsRun",
-            Ok(false) => "ModelsNotFinished",
+            // Nobody looks at them again, so it is told as a failure is.
+            Ok(false) => "ModelsFailed",
             Err(reason) => {
                 tracing::error!(dataset, load_id = plan.load_id.as_str(), reason, "models were not run");
                 "ModelsFailed"
@@ -102,7 +103,11 @@ impl Sink<'_> {
                 Ok(true)
             }
             Ok(LoadEnd::Running { statement }) => {
-                tracing::warn!(dataset, statement, "models still run when the invocation ends");
+                tracing::error!(
+                    dataset,
+                    statement,
+                    "models still run when the invocation ends: look at their end"
+                );
                 Ok(false)
             }
             // The warehouse's text may hold a value; the statement's id is in the line before this one.

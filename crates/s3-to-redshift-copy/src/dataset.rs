@@ -163,17 +163,14 @@ impl Work<'_> {
                 if let (Kind::InFlight, Some(own)) = (self.kind, known.get(&id)) {
                     tracing::debug!(source = own.object.uri(), "object was loaded before");
                     let contract = self.sink.checker.contract();
-                    self.delete_folder(&work::object_folder(contract, self.sink.fingerprint, &id)).await?;
+                    self.sink
+                        .store
+                        .delete_folder(&work::object_root(contract, self.sink.fingerprint, &id))
+                        .await?;
                 }
             }
         }
         Ok(())
-    }
-
-    /// Deletes what was read of an object.
-    pub async fn delete_folder(&self, folder: &str) -> Result<(), Error> {
-        let keys = self.sink.store.list(folder).await?;
-        self.sink.store.delete(&keys).await
     }
 
     /// The open objects as a plan takes them. One that fails for good or for now, or that tasks have, is no longer open.
@@ -232,7 +229,7 @@ impl Work<'_> {
             Outcome::Ready(_) => Ok(()),
             Outcome::Superseded => {
                 self.settled.add("ObjectsSuperseded", 1);
-                self.delete_folder(&self.preparer.folder(own.subject())).await
+                self.sink.store.delete_folder(&self.preparer.folder(own.subject())).await
             }
             Outcome::Failed(receipt) => self.close_failed(own, receipt).await,
             Outcome::Tasked { again } => {
@@ -252,7 +249,7 @@ impl Work<'_> {
         if let Some(receipt) = receipt {
             self.write_receipt(&own.identity.object_id, &receipt).await?;
         }
-        self.delete_folder(&self.preparer.folder(own.subject())).await
+        self.sink.store.delete_folder(&self.preparer.folder(own.subject())).await
     }
 
     /// Says for good what became of an object.

@@ -94,16 +94,20 @@ impl Work<'_> {
         known
     }
 
-    /// Who tells of an object. A task of another contract is as good as an event: what it speaks of is begun anew.
+    /// Who tells of an object. A task of another contract is as good as an event: what it speaks of is begun anew. One
+    /// of an earlier put of the same content is done with: the later put has an event of its own.
     async fn assign(&self, own: &mut Known, told: &[(usize, Option<&RangeTask>)]) -> Result<(), Error> {
         for (place, task) in told {
             match task {
+                Some(task) if task.modified_ms != own.identity.modified_ms => {
+                    self.sink.store.delete_folder(&self.folder_of(task)).await?;
+                }
                 Some(task) if task.fingerprint == *self.preparer.fingerprint => {
                     own.tasks.entry(task.number).or_default().push(*place);
                 }
                 Some(task) => {
                     own.events.push(*place);
-                    self.delete_folder(&self.folder_of(task)).await?;
+                    self.sink.store.delete_folder(&self.folder_of(task)).await?;
                 }
                 None => own.events.push(*place),
             }
@@ -122,13 +126,14 @@ impl Work<'_> {
         let folders: BTreeSet<String> =
             told.iter().filter_map(|(_, task)| Some(self.folder_of((*task)?))).collect();
         for folder in folders {
-            self.delete_folder(&folder).await?;
+            self.sink.store.delete_folder(&folder).await?;
         }
         Ok(())
     }
 
     fn folder_of(&self, task: &RangeTask) -> String {
-        work::object_folder(self.preparer.checker.contract(), &task.fingerprint, &task.object_id)
+        let RangeTask { fingerprint, object_id, modified_ms, .. } = task;
+        work::object_folder(self.preparer.checker.contract(), fingerprint, object_id, *modified_ms)
     }
 }
 

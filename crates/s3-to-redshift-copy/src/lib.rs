@@ -21,7 +21,7 @@ mod store;
 mod tasks;
 mod waits;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -188,17 +188,23 @@ impl App {
         failures: &mut Failures,
         metrics: &mut Metrics,
     ) {
-        let mut by_dataset: BTreeMap<(String, bool), Vec<Numbered>> = BTreeMap::new();
+        let with_task = told.iter().filter(|(own, _)| own.task.is_some()).map(|(own, _)| &own.object);
+        let tasked: HashSet<(String, String)> =
+            with_task.map(|object| (object.bucket.clone(), object.key.clone())).collect();
+        let mut by_dataset: BTreeMap<(bool, String, bool), Vec<Numbered>> = BTreeMap::new();
         for (own, number) in told {
             match self.place(&own.object).await {
                 Ok(Some((dataset, kind))) => {
-                    by_dataset.entry((dataset, kind == Kind::Trusted)).or_default().push((own, number));
+                    let has_task = tasked.contains(&(own.object.bucket.clone(), own.object.key.clone()));
+                    let turn = (has_task, dataset, kind == Kind::Trusted);
+                    by_dataset.entry(turn).or_default().push((own, number));
                 }
                 Ok(None) => metrics.add(UNKNOWN_DATASET, "ObjectsSkipped", 1),
                 Err(error) => drop(failures.insert(number, error)),
             }
         }
-        for ((dataset, is_trusted), told) in by_dataset {
+        // Events of all datasets before any object with a task: one that reads for hours keeps no other dataset waiting.
+        for ((_, dataset, is_trusted), told) in by_dataset {
             let kind = if is_trusted { Kind::Trusted } else { Kind::InFlight };
             let (objects, numbers): (Vec<Told>, Vec<usize>) = told.into_iter().unzip();
             // Boxed: the future of a whole load is large, and its type deep.

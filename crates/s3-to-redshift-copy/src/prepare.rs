@@ -87,7 +87,8 @@ impl Preparer<'_> {
 
     /// Folder of an object's rows.
     pub fn folder(&self, own: Subjected<'_>) -> String {
-        work::object_folder(self.checker.contract(), self.fingerprint, &own.identity.object_id)
+        let (id, modified_ms) = (&own.identity.object_id, own.identity.modified_ms);
+        work::object_folder(self.checker.contract(), self.fingerprint, id, modified_ms)
     }
 
     /// The account that an earlier delivery left. One that cannot be read is written again.

@@ -52,11 +52,13 @@ impl Work<'_> {
                     }
                 }
                 // COPY fails where a file of its manifest is gone, and would on every delivery.
-                Err(Error::Load(Fault::Transient)) => match self.without_vanished(&plan, open).await? {
-                    Some(rest) if rest.is_empty() => {}
-                    Some(rest) => waiting.push(self.sink.plan(rest, plan.oldest_ms).await?),
-                    None => return Err(Error::Load(Fault::Transient)),
-                },
+                Err(error @ (Error::Load(Fault::Transient) | Error::Table(..))) => {
+                    match self.without_vanished(&plan, open).await? {
+                        Some(rest) if rest.is_empty() => {}
+                        Some(rest) => waiting.push(self.sink.plan(rest, plan.oldest_ms).await?),
+                        None => return Err(error),
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -71,7 +73,7 @@ impl Work<'_> {
             self.settled.add("ObjectsLoadedBefore", 1);
             open.remove(&own.object_id);
             if let Some(folder) = &own.folder {
-                self.delete_folder(folder).await?;
+                self.sink.store.delete_folder(folder).await?;
             }
         }
         Ok(())
@@ -99,7 +101,7 @@ impl Work<'_> {
         for (own, _) in vanished {
             tracing::warn!(source = own.source, "a file of the load has vanished");
             match &own.folder {
-                Some(folder) => self.delete_folder(folder).await?,
+                Some(folder) => self.sink.store.delete_folder(folder).await?,
                 None => {
                     self.settled.add("ObjectsSuperseded", 1);
                     open.remove(&own.object_id);
@@ -144,7 +146,7 @@ impl Work<'_> {
         self.settled.add("ObjectsFailed", 1);
         if let Some(folder) = &own.folder {
             self.write_receipt(&own.object_id, &self.refused(&own, known)).await?;
-            self.delete_folder(folder).await?;
+            self.sink.store.delete_folder(folder).await?;
         }
         open.remove(&own.object_id);
         Ok(if objects.is_empty() { Vec::new() } else { vec![objects] })

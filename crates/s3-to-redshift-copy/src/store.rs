@@ -82,6 +82,15 @@ impl Store {
         Ok(keys)
     }
 
+    /// Deletes a folder: what says that all is there first, and last what says how it is made, so that nobody relies on
+    /// what is about to go.
+    pub async fn delete_folder(&self, folder: &str) -> Result<(), Error> {
+        let (last, keys): (Vec<_>, Vec<_>) =
+            self.list(folder).await?.into_iter().partition(|key| key.ends_with("/_split.json"));
+        self.delete(&keys).await?;
+        self.delete(&last).await
+    }
+
     /// Deletes objects; one that is gone already is no error.
     pub async fn delete(&self, keys: &[String]) -> Result<(), Error> {
         /// DeleteObjects takes at most 1,000 keys.

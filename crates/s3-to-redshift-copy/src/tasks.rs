@@ -42,7 +42,7 @@ impl Preparer<'_> {
                 Err(outcome) => return Ok(outcome),
             },
         };
-        let read = self.ranges_read(folder).await?;
+        let read = self.ranges_read(folder, &split).await?;
         if split.lines.is_some() && is_all(&read, &split) {
             return self.put_together(own, folder, &split).await;
         }
@@ -65,7 +65,11 @@ impl Preparer<'_> {
                 self.read_ranges(own, &folder, (ranges, &lines), numbers).await
             }
             Some(Split { lines: None, .. }) => self.read_alone(own, &folder, numbers).await,
-            None if self.has_failed(own).await? => Ok(Outcome::Tasked { again: Vec::new() }),
+            None if self.has_failed(own).await? => {
+                // Another function may have read on meanwhile.
+                self.store.delete_folder(&folder).await?;
+                Ok(Outcome::Tasked { again: Vec::new() })
+            }
             // What was begun has been removed. Tasks first: whoever finds the split relies on them.
             None => match self.cut(own, false).await? {
                 Ok(split) => {
@@ -82,13 +86,16 @@ impl Preparer<'_> {
         self.text(&work::split_key(folder)).await
     }
 
-    /// Whether the object was read before, under a contract of this version, and nothing of it loads.
+    /// Whether the object as it was put was read before, under a contract of this version, and nothing of it loads.
     async fn has_failed(&self, own: Subjected<'_>) -> Result<bool, Error> {
         let contract = self.checker.contract();
         let key = Receipt::key(&contract.dataset, &own.identity.object_id);
         let receipt: Option<Receipt> = self.text(&key).await?;
-        Ok(receipt
-            .is_some_and(|own| own.status == Status::Failed && own.contract_version == contract.version))
+        Ok(receipt.is_some_and(|told| {
+            told.status == Status::Failed
+                && told.contract_version == contract.version
+                && told.source_ms == own.identity.modified_ms
+        }))
     }
 
     /// How the object is read: its first bytes tell whether it can be cut.
@@ -139,9 +146,14 @@ impl Preparer<'_> {
         Ok(self.split(folder).await?.unwrap_or(split))
     }
 
-    async fn ranges_read(&self, folder: &str) -> Result<BTreeSet<u32>, Error> {
-        let keys = self.store.list(&work::ranges_folder(folder)).await?;
-        Ok(keys.iter().filter_map(|key| work::range_of(key)).collect())
+    async fn ranges_read(&self, folder: &str, split: &Split) -> Result<BTreeSet<u32>, Error> {
+        if split.lines.is_none() {
+            return Ok(BTreeSet::new());
+        }
+        let keys: BTreeSet<String> =
+            self.store.list(&work::ranges_folder(folder)).await?.into_iter().collect();
+        let is_read = |number: &u32| keys.contains(&work::range_key(folder, split.ranges, *number));
+        Ok((0..split.ranges.count()).filter(is_read).collect())
     }
 
     async fn send_missing(
@@ -171,12 +183,13 @@ impl Preparer<'_> {
         (ranges, lines): (Ranges, &Checkpoint),
         numbers: &[u32],
     ) -> Result<Outcome, Error> {
-        let read = self.ranges_read(folder).await?;
+        let split = Split { ranges, lines: Some(lines.clone()) };
+        let read = self.ranges_read(folder, &split).await?;
         let mut again = Vec::new();
         for number in numbers.iter().filter(|number| **number < ranges.count() && !read.contains(number)) {
             let is_young = self.invocation.is_young(RESERVE);
             let bounds = ranges.bounds(*number);
-            match Box::pin(self.read_range(own, folder, lines, (*number, bounds))).await {
+            match Box::pin(self.read_range(own, folder, (ranges, lines), *number)).await {
                 Ok(None) => {}
                 Ok(Some(outcome)) => return Ok(outcome),
                 Err(Error::OutOfTime) if is_young => {
@@ -186,9 +199,8 @@ impl Preparer<'_> {
                 Err(error) => return Err(error),
             }
         }
-        let split = Split { ranges, lines: Some(lines.clone()) };
         // Others have read theirs meanwhile.
-        if is_all(&self.ranges_read(folder).await?, &split) {
+        if is_all(&self.ranges_read(folder, &split).await?, &split) {
             return self.put_together(own, folder, &split).await;
         }
         match self.split(folder).await? {
@@ -202,10 +214,10 @@ impl Preparer<'_> {
         &self,
         own: Subjected<'_>,
         folder: &str,
-        lines: &Checkpoint,
-        (number, bounds): (u32, (u64, u64)),
+        (ranges, lines): (Ranges, &Checkpoint),
+        number: u32,
     ) -> Result<Option<Outcome>, Error> {
-        let mut cut = LineCut::new(bounds);
+        let mut cut = LineCut::new(ranges.bounds(number));
         let mut body = match self.body(own, cut.fetch_from()).await? {
             Ok(body) => body,
             Err(outcome) => return Ok(Some(outcome)),
@@ -231,7 +243,7 @@ impl Preparer<'_> {
         if let (Some(ingest), None) = (&mut ingest, &broken) {
             broken = reading.end(ingest).await?;
         }
-        self.close_range(reading, broken, &work::range_key(folder, number)).await?;
+        self.close_range(reading, broken, &work::range_key(folder, ranges, number)).await?;
         Ok(None)
     }
 
@@ -253,7 +265,7 @@ impl Preparer<'_> {
     async fn put_together(&self, own: Subjected<'_>, folder: &str, split: &Split) -> Result<Outcome, Error> {
         let count = split.ranges.count();
         let accounts: Vec<Option<Account>> = stream::iter(0..count)
-            .map(|number| async move { self.text(&work::range_key(folder, number)).await })
+            .map(|number| async move { self.text(&work::range_key(folder, split.ranges, number)).await })
             .buffered(MAX_REQUESTS)
             .try_collect()
             .await?;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, and so may what only tests call")]
 
 mod bad_input;
+mod checkpoints;
 mod faults;
 mod files;
 mod freshness;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use penstock_tests::{Bootstrap, COPIER, CopyRoute, batch, until};
 use serde_json::{Value, json};
 
-use crate::rig::{clients, contracts, gzip};
+use crate::rig::contracts;
 
 /// Append only; NDJSON.
 const HITS: &str = "apiVersion: v3.1.0
@@ -51,14 +51,14 @@ schema:
 ";
 
 const SPLIT_BYTES: usize = 64 << 10;
-const NONE: Vec<usize> = Vec::new();
+pub const NONE: Vec<usize> = Vec::new();
 
-async fn route_split(bytes: usize) -> CopyRoute {
+pub async fn route_split(bytes: usize) -> CopyRoute {
     let folder = contracts(&[("hits", HITS), ("stocks", STOCKS)]);
     CopyRoute::with_settings(folder, &[("SPLIT_BYTES", &bytes.to_string())]).await.unwrap()
 }
 
-async fn route() -> CopyRoute {
+pub async fn route() -> CopyRoute {
     route_split(SPLIT_BYTES).await
 }
 
@@ -102,26 +102,26 @@ async fn quarantined_positions(route: &CopyRoute) -> Vec<u64> {
 }
 
 /// The tasks that stand in the queue, as messages like the event's; they are gone from there.
-async fn tasks(route: &CopyRoute, event: &Value) -> Vec<Value> {
+pub async fn tasks(route: &CopyRoute, event: &Value) -> Vec<Value> {
     let bodies = route.queue.drain().await.unwrap();
     bodies.iter().map(|body| with_body(event, body)).collect()
 }
 
-fn with_body(event: &Value, body: &str) -> Value {
+pub fn with_body(event: &Value, body: &str) -> Value {
     let mut message = event.clone();
     message["Records"][0]["body"] = json!(body);
     message
 }
 
 /// Puts a file and has its event taken; its tasks.
-async fn split(route: &CopyRoute, key: &str, body: impl Into<Vec<u8>>) -> (Value, Vec<Value>) {
+pub async fn split(route: &CopyRoute, key: &str, body: impl Into<Vec<u8>>) -> (Value, Vec<Value>) {
     let event = route.landing.put_for_event(key, body).await.unwrap();
     assert_eq!(route.take(std::slice::from_ref(&event)).await.unwrap(), NONE);
     let tasks = tasks(route, &event).await;
     (event, tasks)
 }
 
-async fn is_settled(route: &CopyRoute, table: &str, objects: usize) {
+pub async fn is_settled(route: &CopyRoute, table: &str, objects: usize) {
     let lines = format!("SELECT COUNT(*), COUNT(DISTINCT object_id) FROM penstock.objects_{table}");
     assert_eq!(route.lines(&lines).await.unwrap(), [format!("{objects}|{objects}")]);
     route.check_ledger(table).await.unwrap();
@@ -325,75 +325,4 @@ async fn a_task_for_another_bucket_or_for_no_range_goes_to_quarantine() {
     assert_eq!(route.quarantined_rules().await.unwrap(), ["unknown_event", "unknown_event"]);
     assert_eq!(route.take(&tasks).await.unwrap(), NONE);
     is_settled(&route, "hits", 1).await;
-}
-
-/// Clients in CSV, whose quoted fields may hold line breaks. `extra` stands in a column that no contract has: more to
-/// read, and no more to load.
-fn many_clients(count: usize, extra: &str) -> String {
-    let row = |n: usize| {
-        format!("{n},\"name\n{}\",2026-01-01T00:00:{:02}Z,{}.5,{extra}\n", n % 977, n % 60, n % 89)
-    };
-    format!("id,name,seen,balance,extra\n{}", (0..count).map(row).collect::<String>())
-}
-
-async fn is_whole(route: &CopyRoute, count: usize) {
-    let summary =
-        "SELECT COUNT(*), COUNT(DISTINCT id), MIN(id), MAX(id), COUNT(DISTINCT _order) FROM tgt.clients";
-    assert_eq!(route.lines(summary).await.unwrap(), [format!("{count}|{count}|0|{}|{count}", count - 1)]);
-    is_settled(route, "clients", 1).await;
-}
-
-#[tokio::test]
-async fn what_cannot_be_cut_is_read_from_checkpoint_to_checkpoint() {
-    let route = route().await;
-    let count = 100_000;
-    let text = many_clients(count, &"0123456789".repeat(25));
-    for (name, body) in [("a.csv.gz", gzip(&text)), ("b.csv", text.clone().into_bytes())] {
-        let (_, tasks) = split(&route, &format!("copy/clients/{name}"), body).await;
-        assert_eq!(tasks.len(), 1, "{name} is not cut");
-        route.queue.send(tasks[0]["Records"][0]["body"].as_str().unwrap()).await.unwrap();
-        // Without its reserve an invocation has half a second.
-        let invocations = route.work_off(&route.copier, Some(Duration::from_millis(10_500))).await.unwrap();
-        assert!(invocations > 2, "{name} was read in {invocations} invocations");
-        assert_eq!(route.take(&tasks).await.unwrap(), NONE, "and once more");
-        assert_eq!(clients(&route).await.len(), count, "{name}");
-        route.check_clean().await.unwrap();
-    }
-    let ledger = "SELECT n_read, n_inserted + n_updated + n_unchanged FROM penstock.objects_clients";
-    assert_eq!(route.lines(ledger).await.unwrap(), vec![format!("{count}|{count}"); 2]);
-    assert!(route.quarantined().await.unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn a_small_object_that_runs_out_of_time_gets_a_task() {
-    let route = route_split(4 << 20).await;
-    let count = 120_000;
-    let body = gzip(&many_clients(count, ""));
-    assert!(body.len() < 4 << 20);
-    let event = route.landing.put_for_event("copy/clients/a.csv.gz", body).await.unwrap();
-    let deadline = std::time::SystemTime::now() + Duration::from_millis(10_400);
-    let answer = route.copier.invoke_until(&batch(std::slice::from_ref(&event)), deadline).await.unwrap();
-    assert_eq!(penstock_tests::failures(&answer), Vec::<String>::new());
-    assert!(clients(&route).await.is_empty());
-    route.work_off(&route.copier, None).await.unwrap();
-    is_whole(&route, count).await;
-}
-
-#[tokio::test]
-async fn a_task_that_gets_nothing_done_fails_its_object() {
-    let route = route_split(64 << 20).await;
-    // Much more than what can be read in the time that there is without the reserve.
-    let body = gzip(&many_clients(1_400_000, ""));
-    let event = route.landing.put_for_event("copy/clients/slow.csv.gz", body).await.unwrap();
-    let time = Duration::from_millis(10_800);
-    let deadline = std::time::SystemTime::now() + time;
-    let answer = route.copier.invoke_until(&batch(&[event]), deadline).await.unwrap();
-    assert_eq!(penstock_tests::failures(&answer), Vec::<String>::new());
-    route.work_off(&route.copier, Some(time)).await.unwrap();
-    assert_eq!(route.quarantined_rules().await.unwrap(), ["no_progress"]);
-    let receipts = route.receipts().await.unwrap();
-    let reason = receipts[0]["reason"].as_str().unwrap();
-    assert!(reason.contains("cannot be read in the time of an invocation"), "{reason}");
-    assert!(clients(&route).await.is_empty());
-    route.check_clean().await.unwrap();
 }
