@@ -256,6 +256,34 @@ async fn an_object_that_is_replaced_between_its_ranges_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn the_same_content_put_again_between_ranges_gives_all_its_rows_one_time() {
+    let route = route().await;
+    let (key, text) = ("copy/hits/big.json", hits(3_000, BAD));
+    let (event, old) = split(&route, key, text.clone()).await;
+    assert_eq!(route.take(&old[..2]).await.unwrap(), NONE);
+    // S3's times are whole seconds: again, until it is another one.
+    let new = until("another time", Duration::from_secs(20), async || {
+        let (_, new) = split(&route, key, text.clone()).await;
+        Ok((put_ms(&new[0]) > put_ms(&old[0])).then_some(new))
+    });
+    let new = new.await.unwrap();
+    assert_eq!(route.take(&old).await.unwrap(), NONE);
+    assert!(positions(&route).await.is_empty());
+    assert_eq!(route.take(&new).await.unwrap(), NONE);
+    assert_eq!(route.take(&[&old[..], &[event]].concat()).await.unwrap(), NONE);
+    assert_eq!(positions(&route).await, expected(&text, BAD).0);
+    let times = route.lines("SELECT DISTINCT LEFT(_order, 13) FROM tgt.hits").await.unwrap();
+    assert_eq!(times, [format!("{:013}", put_ms(&new[0]))]);
+    is_settled(&route, "hits", 1).await;
+}
+
+/// When the object of a task was put.
+fn put_ms(task: &Value) -> u64 {
+    let body: Value = serde_json::from_str(task["Records"][0]["body"].as_str().unwrap()).unwrap();
+    body["modified_ms"].as_u64().unwrap()
+}
+
+#[tokio::test]
 async fn rejects_are_held_against_the_whole_object_whatever_ranges_they_stand_in() {
     let route = route().await;
     // Bad ones only at the beginning: a fifth of all may be bad, and the first ranges are far above that.
