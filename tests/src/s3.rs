@@ -60,6 +60,13 @@ impl Bucket {
         Ok(object.body.collect().await?.to_vec())
     }
 
+    /// When an object was put, in ms since 1970.
+    pub async fn modified_ms(&self, key: &str) -> anyhow::Result<i64> {
+        let object = self.client.head_object().bucket(&self.name).key(key).send().await;
+        let object = object.with_context(|| format!("looking at s3://{}/{key}", self.name))?;
+        Ok(object.last_modified().context("S3 tells no time")?.to_millis()?)
+    }
+
     /// The keys below `prefix`, sorted, all pages.
     pub async fn list(&self, prefix: &str) -> anyhow::Result<Vec<String>> {
         let list = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);

@@ -114,7 +114,7 @@ impl Preparer<'_> {
         folder: &str,
         before: Option<Progress>,
     ) -> Result<ReadOn, Error> {
-        let in_pieces = before.is_some();
+        let is_task = before.is_some();
         let fresh = || Progress { section_bytes: self.split_bytes, ..Progress::default() };
         let progress = before.unwrap_or_else(fresh);
         let checkpoint = progress.checkpoint.clone();
@@ -136,10 +136,14 @@ impl Preparer<'_> {
             }
             Err(error) => return Err(error),
         };
-        let in_pieces = in_pieces || reading.progress.checkpoint.is_some();
+        let in_pieces = is_task || reading.progress.checkpoint.is_some();
         let account = reading.close(broken.as_ref()).await?;
         let whole = broken.as_ref().map(Broken::violation).or_else(|| self.over_limit(&account));
         reading.close_rejects(whole.clone()).await?;
+        // Another task of the object has ended it meanwhile.
+        if is_task && self.split(folder).await?.is_none() {
+            return Err(Error::Closed);
+        }
         let outcome = self.finish(own, folder, account, whole, in_pieces).await?;
         Ok(ReadOn::Ended(outcome))
     }

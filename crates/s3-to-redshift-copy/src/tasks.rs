@@ -82,7 +82,8 @@ impl Preparer<'_> {
         }
     }
 
-    async fn split(&self, folder: &str) -> Result<Option<Split>, Error> {
+    /// How the object is read by tasks; `None` where it is closed.
+    pub async fn split(&self, folder: &str) -> Result<Option<Split>, Error> {
         self.text(&work::split_key(folder)).await
     }
 

@@ -335,9 +335,11 @@ async fn take_task(deployment: &Deployment<'_>, route: &DeployedCopy<'_>, label:
     let bytes = object["size"].as_u64().unwrap();
     let contracts = load_contracts(&workspace_root().join("infra/contracts")).unwrap();
     let own = contracts.iter().find(|own| own.dataset == "customers").unwrap();
+    // One of another put of the object would be done with.
+    let modified_ms = route.landing.modified_ms(&key).await.unwrap();
     let task = json!({
         "penstock_task": "read_range", "bucket": route.landing.name, "key": key, "etag": object["eTag"],
-        "object_id": "0".repeat(32), "fingerprint": contract_fingerprint(own), "bytes": bytes, "modified_ms": 0,
+        "object_id": "0".repeat(32), "fingerprint": contract_fingerprint(own), "bytes": bytes, "modified_ms": modified_ms,
         "number": 0, "count": 1, "start": 0, "end": bytes,
     });
     event["Records"][0]["body"] = json!(task.to_string());
