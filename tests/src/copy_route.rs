@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::results::{Results, WORKGROUP};
 use crate::route::{failures, migrate, warehouse};
-use crate::{Bootstrap, Bucket, MiniStack, Queue, until};
+use crate::{Bootstrap, Bucket, MiniStack, Queue};
 
 /// The function.
 pub const COPIER: &str = "s3-to-redshift-copy";
@@ -93,22 +93,12 @@ impl CopyRoute {
     /// Has a function take what the queue gives until it is empty, as Lambda's event source does; gives the number of
     /// invocations. Each has so much time, if it is limited.
     pub async fn work_off(&self, function: &Bootstrap, time: Option<Duration>) -> anyhow::Result<usize> {
-        let mut invocations = 0;
-        until("the queue to be empty", Duration::from_secs(120), async || {
-            let batch = self.queue.receive(10).await?;
-            if batch.is_empty() {
-                return Ok((self.queue.depth().await? == 0).then_some(()));
-            }
-            invocations += 1;
-            let answer = match time {
-                Some(time) => function.invoke_until(&batch.event, SystemTime::now() + time).await?,
-                None => function.invoke(&batch.event).await?,
-            };
-            self.queue.settle(batch, &answer).await?;
-            Ok(None)
-        })
-        .await?;
-        Ok(invocations)
+        self.queue
+            .work_off(async |event| match time {
+                Some(time) => function.invoke_until(event, SystemTime::now() + time).await,
+                None => function.invoke(event).await,
+            })
+            .await
     }
 
     /// Puts objects into the landing bucket and has the function take them all at once; nothing may be given back.

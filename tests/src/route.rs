@@ -3,7 +3,6 @@
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use penstock_aws::contracts::load_contracts;
@@ -13,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::results::{Results, WORKGROUP};
-use crate::{Bootstrap, Bucket, MiniStack, Queue, SqsBatch, until, workspace_root};
+use crate::{Bootstrap, Bucket, MiniStack, Queue, SqsBatch, workspace_root};
 
 /// The function that reads objects.
 pub const READER: &str = "s3-to-sqs-fifo";
@@ -116,18 +115,7 @@ impl Route {
 
     /// Loads until the queue is empty, as Lambda's event source does; gives the number of invocations.
     pub async fn load_all(&self) -> anyhow::Result<usize> {
-        let mut invocations = 0;
-        until("the queue to be empty", Duration::from_secs(120), async || {
-            let batch = self.queue.receive(10).await?;
-            if batch.is_empty() {
-                return Ok((self.queue.depth().await? == 0).then_some(()));
-            }
-            invocations += 1;
-            self.load(batch).await?;
-            Ok(None)
-        })
-        .await?;
-        Ok(invocations)
+        self.queue.work_off(async |event| self.loader.invoke(event).await).await
     }
 
     /// One batch through the loader, settled by its answer; gives the ids that were given back.

@@ -12,6 +12,8 @@ use aws_sdk_sqs::types::{
 use serde_json::{Value, json};
 
 use crate::ministack::REGION;
+use crate::runtime_api::FunctionError;
+use crate::wait::until;
 
 /// What SQS hands out at most in one receive, and Lambda in one FIFO batch.
 const MAX_RECEIVE: i32 = 10;
@@ -124,6 +126,27 @@ impl Queue {
         self.delete(&done).await?;
         self.hide(&back, 0).await?;
         Ok(failed)
+    }
+
+    /// Has batches taken until the queue is empty, as Lambda's event source does, and settles each by its answer; gives
+    /// the number of invocations.
+    pub async fn work_off(
+        &self,
+        mut invoke: impl AsyncFnMut(&Value) -> Result<Value, FunctionError>,
+    ) -> anyhow::Result<usize> {
+        let mut invocations = 0;
+        until("the queue to be empty", Duration::from_secs(120), async || {
+            let batch = self.receive(MAX_RECEIVE).await?;
+            if batch.is_empty() {
+                return Ok((self.depth().await? == 0).then_some(()));
+            }
+            invocations += 1;
+            let answer = invoke(&batch.event).await?;
+            self.settle(batch, &answer).await?;
+            Ok(None)
+        })
+        .await?;
+        Ok(invocations)
     }
 
     /// What Lambda does after an invocation that failed as a whole.

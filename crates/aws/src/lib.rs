@@ -8,6 +8,7 @@ pub mod deadline;
 #[cfg(feature = "sdk")]
 pub mod fetch;
 #[cfg(feature = "sdk")]
+pub mod models;
 pub mod quarantine;
 mod start;
 #[cfg(feature = "sdk")]

@@ -4,13 +4,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use penstock_aws::models::{model_path, read_model};
 use penstock_core::contract::Contract;
-use penstock_core::sql::{HISTORY_SCHEMA, LIVE_SUFFIX, Model, Relation};
+use penstock_core::sql::{Ident, Model, Relation};
 
 use crate::contracts::ContractFile;
-
-/// Largest file that is read.
-const MAX_BYTES: u64 = 1 << 20;
 
 /// Reads the models that the contracts name; those that can be used are given, what is wrong is put to the files.
 pub fn read(directory: &Path, files: &mut [ContractFile]) -> BTreeMap<String, Model> {
@@ -18,9 +16,9 @@ pub fn read(directory: &Path, files: &mut [ContractFile]) -> BTreeMap<String, Mo
     for file in files.iter_mut() {
         let Some(contract) = file.contract.clone() else { continue };
         for name in &contract.table_options.after_load {
-            match model(directory, name) {
+            match read_model(directory, name) {
                 Ok(model) => drop(models.insert(name.clone(), model)),
-                Err(reason) => file.errors.push(told(name, &reason)),
+                Err(error) => file.errors.push(told(name, &error.to_string())),
             }
         }
     }
@@ -33,7 +31,7 @@ pub fn read(directory: &Path, files: &mut [ContractFile]) -> BTreeMap<String, Mo
     for file in files.iter_mut() {
         let Some(contract) = file.contract.clone() else { continue };
         for name in &contract.table_options.after_load {
-            let path = directory.join(format!("{name}.sql"));
+            let path = model_path(directory, name);
             let own = faults.get(name.as_str()).into_iter().flatten();
             file.errors.extend(own.map(|fault| told(name, &format!("{}: {fault}", path.display()))));
         }
@@ -43,17 +41,6 @@ pub fn read(directory: &Path, files: &mut [ContractFile]) -> BTreeMap<String, Mo
 
 fn told(name: &str, reason: &str) -> String {
     format!("penstock.afterLoad {name}: {reason}")
-}
-
-fn model(directory: &Path, name: &str) -> Result<Model, String> {
-    let path = directory.join(format!("{name}.sql"));
-    let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let bytes = std::fs::metadata(&path).map_err(|error| told(&error))?.len();
-    if bytes > MAX_BYTES {
-        return Err(told(&format!("is larger than {MAX_BYTES} bytes")));
-    }
-    let text = std::fs::read_to_string(&path).map_err(|error| told(&error))?;
-    Model::parse(&text).map_err(|error| told(&error))
 }
 
 /// Tables that it reads and nobody has, and tables that it makes and somebody else has, each with its line.
@@ -88,10 +75,7 @@ fn faults(
 
 /// Whether a table or view is one of a dataset's. A schema that the environment decides may be any.
 fn is_of(relation: &Relation, contract: &Contract) -> bool {
-    let (name, table, options) = (relation.name.as_str(), contract.table.as_str(), &contract.table_options);
-    let is_live = options.deleted_when.is_some() && name.strip_suffix(LIVE_SUFFIX) == Some(table);
     let schema = contract.warehouse.schema.resolve(&|_| None);
-    let is_schema = schema.is_err() || schema.is_ok_and(|schema| schema == relation.schema.as_str());
-    is_schema && (name == table || is_live)
-        || options.keep_history && relation.schema.as_str() == HISTORY_SCHEMA && name == table
+    let is_schema = |own: &Ident| schema.as_ref().map_or(true, |schema| schema == own.as_str());
+    relation.is_of(contract, is_schema)
 }

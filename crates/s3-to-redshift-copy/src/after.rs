@@ -5,18 +5,16 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
+use penstock_aws::models::read_model;
 use penstock_aws::telemetry::Metrics;
 use penstock_aws::warehouse::{LoadEnd, LoadName, TableHome};
 use penstock_core::contract::{Contract, ContractSet};
 use penstock_core::ident;
-use penstock_core::sql::{HISTORY_SCHEMA, Ident, LIVE_SUFFIX, Model, Relation, SqlBatch, after_load};
+use penstock_core::sql::{Ident, Relation, SqlBatch, after_load};
 use penstock_core::work::Plan;
 
 use crate::config::SERVICE;
 use crate::sink::Sink;
-
-/// Largest file of a model that is read.
-const MAX_MODEL_BYTES: u64 = 1 << 20;
 
 /// The transaction after each load, by dataset; only of those that have one. The text tells why it cannot be made:
 /// then loads go on without it.
@@ -38,35 +36,17 @@ fn transaction(
     homes: &Homes,
 ) -> Result<SqlBatch, String> {
     let names = &contract.table_options.after_load;
-    let models = names.iter().map(|name| model(directory, name)).collect::<Result<Vec<_>, _>>()?;
+    let models = names.iter().map(|name| read_model(directory, name)).collect::<Result<Vec<_>, _>>();
+    let models = models.map_err(|error| error.to_string())?;
     let read: BTreeSet<&Relation> =
         models.iter().flat_map(|model| model.filling()).flat_map(|own| &own.reads).collect();
     let is_read = |own: &&Contract| {
         let Some(Ok(home)) = homes.get(&own.dataset) else { return false };
-        read.iter().any(|relation| is_of(relation, own, &home.schema))
+        read.iter().any(|relation| relation.is_of(own, |schema| *schema == home.schema))
     };
     let mut tables: BTreeSet<Ident> = set.iter().filter(is_read).map(|own| own.table.clone()).collect();
     tables.insert(contract.table.clone());
     after_load(&tables, &models).map_err(|error| error.to_string())
-}
-
-/// Whether a table or view is one of a dataset's.
-fn is_of(relation: &Relation, contract: &Contract, schema: &Ident) -> bool {
-    let (name, table) = (relation.name.as_str(), contract.table.as_str());
-    let is_live = name.strip_suffix(LIVE_SUFFIX) == Some(table);
-    relation.schema == *schema && (name == table || is_live)
-        || relation.schema.as_str() == HISTORY_SCHEMA && name == table
-}
-
-fn model(directory: &Path, name: &str) -> Result<Model, String> {
-    let path = directory.join(format!("{name}.sql"));
-    let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let bytes = std::fs::metadata(&path).map_err(|error| told(&error))?.len();
-    if bytes > MAX_MODEL_BYTES {
-        return Err(told(&format!("is larger than {MAX_MODEL_BYTES} bytes")));
-    }
-    let text = std::fs::read_to_string(&path).map_err(|error| told(&error))?;
-    Model::parse(&text).map_err(|error| told(&error))
 }
 
 impl Sink<'_> {

@@ -34,7 +34,7 @@ fn differences(contract: &Contract, there: &[WarehouseColumn]) -> Vec<String> {
         let name = column.name;
         match there.iter().find(|own| own.name == name) {
             None => Some(format!("column {name} is missing ({})", column.ty)),
-            Some(own) if !own.ty.is(column.ty) => {
+            Some(own) if !own.ty.takes(column.ty) => {
                 Some(format!("column {name} is {} and not {}", own.ty, column.ty))
             }
             Some(_) => None,

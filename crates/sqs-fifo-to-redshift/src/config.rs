@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use penstock_aws::StartError;
 use penstock_aws::contracts::{Datasets, load_contracts};
 use penstock_aws::vars::Vars;
 use penstock_aws::warehouse::{TableHome, WarehouseTarget};
 use penstock_core::contract::ContractSet;
-
-use crate::error::StartError;
 
 /// Name of the function in logs, metrics and quarantine keys.
 pub const SERVICE: &str = "sqs-fifo-to-redshift";

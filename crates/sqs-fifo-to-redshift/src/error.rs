@@ -2,22 +2,9 @@
 //! message itself is a reject, not an error.
 
 use lambda_runtime::Diagnostic;
-use penstock_aws::contracts::LoadContractsError;
 use penstock_aws::quarantine::QuarantineError;
-use penstock_aws::vars::VarError;
 use penstock_aws::warehouse::{Fault, WarehouseError};
 use penstock_core::sql::LoadError;
-
-/// The function cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A setting is missing or wrong.
-    #[error(transparent)]
-    Var(#[from] VarError),
-    /// The contracts cannot be read.
-    #[error(transparent)]
-    Contracts(#[from] LoadContractsError),
-}
 
 /// Messages could not be loaded now.
 #[derive(Debug, thiserror::Error)]

@@ -23,8 +23,9 @@ use penstock_core::quarantine::{Subject, UNKNOWN_DATASET};
 use penstock_core::reject::{Reject, Violation};
 
 pub use config::{Config, SERVICE};
-pub use error::{Error, StartError};
+pub use error::Error;
 pub use message::{Body, Head, Rows};
+pub use penstock_aws::StartError;
 pub use sink::{Loadable, Settled, Sink};
 
 /// Seconds after which a load that was still running is looked at again.

@@ -81,23 +81,18 @@ impl<'a> Deliveries<'a> {
         event: &Value,
         dies: Option<Duration>,
     ) -> Option<Vec<usize>> {
-        let death = async {
-            match dies {
-                Some(after) => tokio::time::sleep(after).await,
-                None => std::future::pending().await,
-            }
+        let invoked = function.invoke(event);
+        let answer = match dies {
+            Some(after) => tokio::time::timeout(after, invoked).await,
+            None => Ok(invoked.await),
         };
-        tokio::select! {
-            answer = function.invoke(event) => {
-                let answer = answer.unwrap_or_else(|error| panic!("the function failed as a whole: {error}"));
-                Some(failures(&answer).iter().filter_map(|id| id.parse().ok()).collect())
-            }
-            () = death => {
-                function.kill();
-                self.deaths.fetch_add(1, Ordering::Relaxed);
-                None
-            }
-        }
+        let Ok(answer) = answer else {
+            function.kill();
+            self.deaths.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        let answer = answer.unwrap_or_else(|error| panic!("the function failed as a whole: {error}"));
+        Some(failures(&answer).iter().filter_map(|id| id.parse().ok()).collect())
     }
 
     /// Takes some messages that may come now; whether all are done. None may be there for the moment.

@@ -71,6 +71,16 @@ impl WarehouseType {
     }
 }
 
+impl WarehouseType {
+    /// Whether values of a contract's type can be written: a longer text takes them, too.
+    pub fn takes(&self, ty: PhysicalType) -> bool {
+        match (self, ty) {
+            (Self::Known(PhysicalType::Varchar(have)), PhysicalType::Varchar(want)) => *have >= want,
+            _ => self.is(ty),
+        }
+    }
+}
+
 impl std::fmt::Display for WarehouseType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -98,5 +108,13 @@ mod tests {
         assert_eq!(of("geometry", None, None, None), "geometry");
         assert!(WarehouseType::of("binary varying", None, None, None).is(PhysicalType::Varbyte(9)));
         assert!(!WarehouseType::of("character varying", None, None, None).is(PhysicalType::Varchar(256)));
+    }
+
+    #[test]
+    fn a_text_takes_shorter_ones_and_no_other_type_does() {
+        let text = WarehouseType::Known(PhysicalType::Varchar(64));
+        assert!(text.takes(PhysicalType::Varchar(64)) && text.takes(PhysicalType::Varchar(9)));
+        assert!(!text.takes(PhysicalType::Varchar(65)) && !text.takes(PhysicalType::Char(9)));
+        assert!(!WarehouseType::Known(PhysicalType::BigInt).takes(PhysicalType::Integer));
     }
 }

@@ -30,10 +30,22 @@ struct Member {
     form: Form,
 }
 
+/// What stands before the values of the stamps; what closes the text before it is in it.
+#[derive(Debug, Clone)]
+struct Stamps {
+    record_id: String,
+    row_hash: String,
+    order: String,
+    /// By whether the row is a tombstone, with the value.
+    deleted: [String; 2],
+    source: String,
+}
+
 /// Writes rows of one contract; what is the same in every row is made once.
 #[derive(Debug, Clone)]
 pub struct HandOver {
     columns: Vec<Member>,
+    stamps: Stamps,
     /// Dataset and contract version, as they end every whole row.
     tail: String,
 }
@@ -53,11 +65,18 @@ impl HandOver {
         });
         let mut tail = String::new();
         for (name, text) in [(DATASET, &contract.dataset), (CONTRACT_VERSION, &contract.version)] {
-            push_member(name, "", &mut tail);
+            tail.push_str(&key(name));
             push_text(text, &mut tail);
         }
         tail.push('}');
-        Self { columns: columns.collect(), tail }
+        let stamps = Stamps {
+            record_id: format!("{}\"", key(RECORD_ID)),
+            row_hash: format!("\"{}\"", key(ROW_HASH)),
+            order: format!("\"{}\"", key(ORDER)),
+            deleted: ["false", "true"].map(|is| format!("\"{}\"{is}\"", key(DELETED))),
+            source: key(SOURCE),
+        };
+        Self { columns: columns.collect(), stamps, tail }
     }
 
     /// Appends a row with its four stamps as one JSON object without a line break: for messages that say once for all
@@ -70,7 +89,7 @@ impl HandOver {
     /// The same with its source: what COPY has columns for.
     pub fn write_staged(&self, row: Row<'_>, source: &str, out: &mut String) {
         self.write_open(row, out);
-        push_member(SOURCE, "", out);
+        out.push_str(&self.stamps.source);
         push_text(source, out);
         out.push('}');
     }
@@ -78,7 +97,7 @@ impl HandOver {
     /// The same with everything that it is known by, also dataset and contract version.
     pub fn write_whole(&self, row: Row<'_>, source: &str, out: &mut String) {
         self.write_open(row, out);
-        push_member(SOURCE, "", out);
+        out.push_str(&self.stamps.source);
         push_text(source, out);
         out.push_str(&self.tail);
     }
@@ -107,23 +126,22 @@ impl HandOver {
                 }
             }
         }
-        let stamp = row.stamp();
-        out.push_str(",\"_record_id\":\"");
+        let (stamp, stamps) = (row.stamp(), &self.stamps);
+        out.push_str(&stamps.record_id);
         out.push_str(stamp.record_id.as_str());
-        out.push_str("\",\"_row_hash\":\"");
+        out.push_str(&stamps.row_hash);
         out.push_str(stamp.row_hash.as_str());
-        out.push_str("\",\"_order\":\"");
+        out.push_str(&stamps.order);
         // Letters, digits and slashes.
         out.push_str(stamp.order);
-        out.push_str(if stamp.deleted { "\",\"_deleted\":\"true\"" } else { "\",\"_deleted\":\"false\"" });
+        let [live, deleted] = &stamps.deleted;
+        out.push_str(if stamp.deleted { deleted } else { live });
     }
 }
 
-fn push_member(name: &str, value: &str, out: &mut String) {
-    out.push_str(",\"");
-    out.push_str(name);
-    out.push_str("\":");
-    out.push_str(value);
+/// What stands before the value of a member that is not the first.
+fn key(name: &str) -> String {
+    format!(",\"{name}\":")
 }
 
 /// A JSON string. U+FFFE and U+FFFF are escaped too: SQS refuses bodies that hold them raw.

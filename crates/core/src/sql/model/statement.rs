@@ -6,7 +6,8 @@ use std::fmt;
 
 use super::ModelError;
 use super::tokens::{Kind, Token};
-use crate::sql::{HISTORY_SCHEMA, Ident, MAX_STATEMENT_BYTES, SERVICE_SCHEMA};
+use crate::contract::Contract;
+use crate::sql::{HISTORY_SCHEMA, Ident, LIVE_SUFFIX, MAX_STATEMENT_BYTES, SERVICE_SCHEMA};
 
 /// A table or view with its schema.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +16,16 @@ pub struct Relation {
     pub schema: Ident,
     /// Its name.
     pub name: Ident,
+}
+
+impl Relation {
+    /// Whether it is a table or view of a dataset, whose target is in a schema that `is_schema` takes.
+    pub fn is_of(&self, contract: &Contract, is_schema: impl Fn(&Ident) -> bool) -> bool {
+        let (name, table, options) = (self.name.as_str(), contract.table.as_str(), &contract.table_options);
+        let is_live = options.deleted_when.is_some() && name.strip_suffix(LIVE_SUFFIX) == Some(table);
+        let is_history = options.keep_history && self.schema.as_str() == HISTORY_SCHEMA && name == table;
+        is_history || is_schema(&self.schema) && (name == table || is_live)
+    }
 }
 
 impl fmt::Display for Relation {
