@@ -9,6 +9,7 @@ pub mod deadline;
 pub mod fetch;
 #[cfg(feature = "sdk")]
 pub mod models;
+#[cfg(feature = "sdk")]
 pub mod quarantine;
 mod start;
 #[cfg(feature = "sdk")]

@@ -90,15 +90,22 @@ impl Datasets {
         let mut found = self.streams.iter().filter(|(own, _)| own == stream);
         match (found.next(), found.next()) {
             (Some((_, at)), None) => self.dataset(*at).map(Some),
-            (Some(_), Some(_)) => {
-                tracing::warn!(stream, "several contracts name the stream, so none tells its dataset");
-                Ok(None)
-            }
-            (None, _) => {
+            _ => Ok(None),
+        }
+    }
+
+    /// Logs why a Firehose stream may tell no dataset. For when it was asked for one: that several datasets share a
+    /// stream is nothing to warn of while each row says its own.
+    pub fn tell_why_unknown(&self, stream: &str) {
+        match self.streams.iter().filter(|(own, _)| own == stream).count() {
+            0 => {
                 for reason in &self.unresolved {
                     tracing::warn!(stream, reason, "a contract's stream is not known");
                 }
-                Ok(None)
+            }
+            1 => {}
+            contracts => {
+                tracing::warn!(stream, contracts, "several contracts name the stream, so each row has to");
             }
         }
     }

@@ -174,7 +174,10 @@ impl<'a> Transform<'a> {
                 End::OverBudget => lane.account.reject([Rule::ResponseBudget]),
             }
         }
-        let Self { lanes, mut told, mut seen, unknown, .. } = self;
+        let Self { batch, lanes, mut told, mut seen, unknown } = self;
+        if unknown.read > 0 {
+            lanes.datasets().tell_why_unknown(batch.delivery_stream());
+        }
         let mut memory = Memory::default();
         let mut accounts = lanes.into_accounts(&mut memory.rows);
         accounts.push(unknown);

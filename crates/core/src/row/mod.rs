@@ -59,6 +59,8 @@ use unique::Unique;
 pub struct Checker {
     contract: Arc<Contract>,
     source: Names,
+    /// The source's, and the dataset that a stream's record may name.
+    streamed: Names,
     stamped: Names,
     rules: Vec<CompiledRules>,
     derivations: Derivations,
@@ -80,9 +82,13 @@ impl Checker {
         let named = contract.columns.iter().enumerate().filter(|(_, column)| column.derived.is_none());
         let has_rules = |i: usize| rules.get(i).is_some_and(CompiledRules::has_rules);
         let plan = |(i, column): (usize, &Column)| Plan::of(i, column, has_rules(i));
+        let source = || named.clone().map(|(i, column)| (column.name.clone(), i, column.keeps_json()));
         Ok(Self {
-            source: Names::new(
-                named.clone().map(|(i, column)| (column.name.clone(), i, column.keeps_json())),
+            source: Names::new(source()),
+            // A column of that name keeps its slot.
+            streamed: Names::new(
+                std::iter::once((hand_over::DATASET.to_owned(), contract.columns.len(), false))
+                    .chain(source()),
             ),
             stamped: stamped::names(&contract),
             plans: named.map(plan).collect(),
@@ -110,7 +116,8 @@ impl Checker {
         !self.unique.is_empty()
     }
 
-    /// One JSON record into a row at the end of `rows`, or all rules that it breaks.
+    /// One JSON record into a row at the end of `rows`, or all rules that it breaks. A stream's record may say in
+    /// `_dataset` which one it is of: whoever asks for this has found it by that.
     pub fn check_json(
         &self,
         session: &mut Session,
@@ -118,12 +125,17 @@ impl Checker {
         place: &Place<'_>,
         rows: &mut Rows,
     ) -> Result<Accepted, Vec<Violation>> {
-        let accepted = self.check_unstamped(session, record, place, rows)?;
+        let names = match place {
+            Place::Stream(_) => &self.streamed,
+            Place::Object { .. } => &self.source,
+        };
+        let text = session.read(names, record).map_err(|violation| vec![violation])?;
+        let accepted = self.check_fields(session, text.into(), place, rows)?;
         self.stamp(rows, rows.len().saturating_sub(1), place, session);
         Ok(accepted)
     }
 
-    /// The same, but for the row's stamps.
+    /// One JSON record of an object into a row without stamps.
     pub(crate) fn check_unstamped(
         &self,
         session: &mut Session,

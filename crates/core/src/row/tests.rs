@@ -142,6 +142,36 @@ fn extra_fields_are_counted_where_they_are_ignored() {
 }
 
 #[test]
+fn a_record_of_a_stream_may_name_its_dataset_and_has_no_other_stamp() {
+    let own = checker("{property: penstock.extraColumns, value: reject}", &["name: v, physicalType: bigint"]);
+    let sequence = Sequence::Number("495");
+    let stream = Place::Stream(StreamPlace { arrival_ms: 1, sequence, subsequence: 0, index: 0 });
+    let object = Place::Object { origin: &origin(), position: 0 };
+    let check = |record: &str, place| {
+        let accepted =
+            own.check_json(&mut Session::default(), record.as_bytes(), place, &mut Rows::default());
+        accepted
+            .map(|own| own.extra_fields)
+            .map_err(|broken| broken.into_iter().map(|own| own.rule).collect())
+    };
+    assert_eq!(check("{\"v\":1,\"_dataset\":\"d\"}", &stream), Ok(0));
+    for record in ["{\"v\":1,\"_order\":\"9\"}", "{\"v\":1,\"_source\":\"s\",\"_dataset\":\"d\"}"] {
+        assert_eq!(check(record, &stream), Err(vec![Rule::ExtraColumn]), "{record}");
+    }
+    assert_eq!(check("{\"v\":1,\"_dataset\":\"d\"}", &object), Err(vec![Rule::ExtraColumn]));
+}
+
+#[test]
+fn a_column_may_be_called_as_the_dataset_of_a_streams_record_is() {
+    let own = checker("", &["name: _dataset, physicalName: set, physicalType: varchar(9)"]);
+    let mut rows = Rows::default();
+    let sequence = Sequence::Number("495");
+    let place = Place::Stream(StreamPlace { arrival_ms: 1, sequence, subsequence: 0, index: 0 });
+    own.check_json(&mut Session::default(), br#"{"_dataset":"d"}"#, &place, &mut rows).unwrap();
+    assert_eq!(rows.get(0).unwrap().get(0), Some("d"));
+}
+
+#[test]
 fn a_missing_field_and_null_are_the_same() {
     let own =
         checker("", &["name: a, physicalType: bigint, required: true", "name: b, physicalType: varchar(9)"]);

@@ -42,13 +42,13 @@ pub struct Lanes<'a> {
     is_fixed: bool,
     /// The bytes of the record that is being read.
     pub data: Vec<u8>,
-    /// The word that every stamped row holds.
-    pub stamp: Finder<'static>,
+    /// How the names of all fields begin that are not the source's own.
+    pub own: Finder<'static>,
 }
 
-/// What a stamped row says of itself.
+/// What a row says of itself, beside its values.
 #[derive(Debug, Default, Deserialize)]
-pub struct Stamped<'r> {
+pub struct Said<'r> {
     #[serde(rename = "_record_id", default)]
     record_id: Present,
     #[serde(rename = "_dataset", borrow)]
@@ -65,12 +65,16 @@ impl<'de> Deserialize<'de> for Present {
     }
 }
 
-impl<'r> Stamped<'r> {
-    /// Looks for stamps in a record; `None` for one without. Most records do not even hold the word.
-    pub fn of(record: &'r [u8], word: &Finder<'_>) -> Option<Self> {
-        word.find(record)?;
-        let own: Self = serde_json::from_slice(record).ok()?;
-        own.record_id.0.then_some(own)
+impl<'r> Said<'r> {
+    /// Looks into a record. Most of those without stamps do not even hold the beginning of a name.
+    pub fn by(record: &'r [u8], own: &Finder<'_>) -> Self {
+        // What cannot be read here is told by whoever reads its values.
+        own.find(record).and_then(|_| serde_json::from_slice(record).ok()).unwrap_or_default()
+    }
+
+    /// Whether an earlier hop stamped it.
+    pub fn is_stamped(&self) -> bool {
+        self.record_id.0
     }
 
     fn dataset(&self) -> Option<String> {
@@ -87,11 +91,11 @@ impl<'a> Lanes<'a> {
             Some(dataset) => Some(dataset),
             None => datasets.of_stream(stream)?,
         };
-        let stamp = Finder::new("\"_record_id\"");
-        let mut own =
-            Self { datasets, lanes: Vec::new(), spare, default: None, is_fixed, data: Vec::new(), stamp };
-        own.default = default.map(|dataset| own.open(dataset));
-        Ok(own)
+        let own = Finder::new("\"_");
+        let mut lanes =
+            Self { datasets, lanes: Vec::new(), spare, default: None, is_fixed, data: Vec::new(), own };
+        lanes.default = default.map(|dataset| lanes.open(dataset));
+        Ok(lanes)
     }
 
     fn open(&mut self, dataset: Arc<Dataset>) -> usize {
@@ -110,6 +114,11 @@ impl<'a> Lanes<'a> {
         self.lanes.len() - 1
     }
 
+    /// The contracts.
+    pub fn datasets(&self) -> &'a Datasets {
+        self.datasets
+    }
+
     /// The lane of a number that this gave.
     pub fn get_mut(&mut self, lane: usize) -> Option<&mut Lane> {
         self.lanes.get_mut(lane)
@@ -121,15 +130,12 @@ impl<'a> Lanes<'a> {
     }
 
     /// The dataset of a row, `None` if it is not known.
-    pub fn of_row(&mut self, stamped: Option<&Stamped<'_>>) -> Result<Option<usize>, WrongContract> {
-        if self.is_fixed {
+    pub fn of_row(&mut self, said: &Said<'_>) -> Result<Option<usize>, WrongContract> {
+        if self.is_fixed || said.dataset.is_none() {
             return Ok(self.default);
         }
-        let Some(stamped) = stamped.filter(|stamped| stamped.dataset.is_some()) else {
-            return Ok(self.default);
-        };
         // What is no text is no dataset's name.
-        let Some(name) = stamped.dataset() else { return Ok(None) };
+        let Some(name) = said.dataset() else { return Ok(None) };
         if let Some(lane) = self.lanes.iter().position(|lane| lane.dataset.name == name) {
             return Ok(Some(lane));
         }

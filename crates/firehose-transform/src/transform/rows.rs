@@ -10,7 +10,7 @@ use penstock_core::kpl;
 use penstock_core::reject::Rule;
 use penstock_core::row::{Place, Sequence, StreamPlace};
 
-use super::lanes::{Lanes, Stamped};
+use super::lanes::{Lanes, Said};
 use crate::error::WrongContract;
 use crate::event::Record;
 
@@ -150,15 +150,15 @@ impl Lanes<'_> {
 
     /// One row into its lane.
     fn row(&mut self, json: &[u8], place: StreamPlace<'_>) -> Result<Result<usize, Fault>, WrongContract> {
-        let stamped = Stamped::of(json, &self.stamp);
-        let at = self.of_row(stamped.as_ref())?;
+        let said = Said::by(json, &self.own);
+        let at = self.of_row(&said)?;
         let Some((at, lane)) = at.and_then(|at| Some((at, self.get_mut(at)?))) else {
             return Ok(Err(Fault::of(None, Rule::UnknownDataset)));
         };
         let checker = &lane.dataset.checker;
-        let checked = match stamped {
-            Some(_) => checker.check_stamped(&mut lane.session, json, &mut lane.rows),
-            None => checker.check_json(&mut lane.session, json, &Place::Stream(place), &mut lane.rows),
+        let checked = match said.is_stamped() {
+            true => checker.check_stamped(&mut lane.session, json, &mut lane.rows),
+            false => checker.check_json(&mut lane.session, json, &Place::Stream(place), &mut lane.rows),
         };
         Ok(match checked {
             Ok(accepted) => {

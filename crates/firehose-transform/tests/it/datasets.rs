@@ -4,7 +4,8 @@ use firehose_transform::Error;
 use serde_json::{Value, json};
 
 use crate::common::{
-    ID, NOTE, answers, app, app_of, contract, contracts, event, invoke, order, record, results, try_app,
+    ID, NOTE, SOURCE, answers, app, app_of, contract, contracts, event, invoke, order, record, results,
+    try_app,
 };
 
 fn stamped_click() -> Value {
@@ -44,6 +45,42 @@ fn two_contracts_of_one_stream_tell_no_dataset() {
     let two = vec![contract("a", "orders-stream", &[ID]), contract("b", "orders-stream", &[ID])];
     let app = try_app(two, &[]).unwrap();
     assert_eq!(results(&app, vec![record(1, r#"{"id": "a"}"#)]), ["ProcessingFailed"]);
+}
+
+#[test]
+fn an_unstamped_row_of_a_shared_stream_names_its_dataset_itself_and_is_stamped() {
+    let two = || vec![contract("a", "orders-stream", &[ID]), contract("b", "orders-stream", &[ID])];
+    let app = try_app(two(), &[]).unwrap();
+    let rows = [r#"{"_dataset": "b", "id": "x"}"#, r#"{"id": "y", "_dataset": "a"}"#];
+    let found = answers(&app, vec![record(1, rows[0]), record(2, rows[1])]);
+    for (answer, dataset) in found.iter().zip(["b", "a"]) {
+        assert_eq!(answer.keys["dataset"], dataset);
+        assert_eq!(answer.row()["_dataset"], dataset);
+        assert_eq!(answer.row()["_source"], SOURCE);
+    }
+    // It is stamped as where the stream tells its dataset.
+    let alone = try_app(vec![contract("b", "orders-stream", &[ID])], &[]).unwrap();
+    assert_eq!(answers(&alone, vec![record(1, r#"{"id": "x"}"#)])[0].row(), found[0].row());
+    for wrong in
+        [r#"{"_dataset": "nobodys", "id": "x"}"#, r#"{"_dataset": null, "id": "x"}"#, "{\"id\": \"x\"}"]
+    {
+        assert_eq!(results(&app, vec![record(1, wrong)]), ["ProcessingFailed"], "{wrong}");
+    }
+}
+
+#[test]
+fn rows_of_two_datasets_that_they_name_themselves_do_not_go_together() {
+    let both =
+        "{\"id\": \"x\", \"at\": \"2026-01-02T00:00:00Z\"}\n{\"_dataset\": \"clicks\", \"note\": \"n\"}";
+    assert_eq!(results(&app(), vec![record(1, both)]), ["ProcessingFailed"]);
+}
+
+#[test]
+fn other_stamps_of_an_unstamped_row_are_not_believed() {
+    let forged = r#"{"_dataset": "clicks", "note": "n", "_order": "9", "_source": "s", "_deleted": "true"}"#;
+    let honest = r#"{"_dataset": "clicks", "note": "n"}"#;
+    let [forged, honest] = [forged, honest].map(|own| answers(&app(), vec![record(1, own)])[0].row());
+    assert_eq!(forged, honest);
 }
 
 #[test]
