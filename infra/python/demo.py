@@ -15,6 +15,7 @@ from pathlib import Path
 import deploy
 import local_cloud
 from demo_copy import CopyRoute
+from demo_stream import StreamRoute
 from functions import ROOT
 from session import Session, exit_on_signals
 from waiting import until
@@ -72,6 +73,8 @@ def run(state: Path, took: list) -> None:
             show()
         with timed(took, "copy route", "The copy route: a large file, an update of it, and both again"):
             CopyRoute(variables, penstock).show(state)
+        with timed(took, "streaming route", "The streaming route: a file of changes, through Kinesis and Firehose"):
+            StreamRoute(variables, penstock).show(state)
         stopping = time.monotonic()
     took.append(("down", time.monotonic() - stopping))
 

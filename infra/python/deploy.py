@@ -1,4 +1,5 @@
-"""Deploys one stage: contracts, foundation, tables, functions, triggers, notifications. Knows no dataset's columns."""
+"""Deploys one stage: contracts, foundation, streaming, tables, functions, triggers, notifications. Knows no dataset's
+columns."""
 
 import argparse
 import os
@@ -19,9 +20,14 @@ from names import BUCKETS, STAGE, Names
 from session import WAREHOUSE, Session, exit_on_signals
 
 # First segment of a key of the landing bucket, and the output that holds the ARN of the queue that is told.
-ROUTES = {"queue": "S3ToSqsFifoEventsArn", "copy": "S3ToRedshiftCopyEventsArn"}
+ROUTES = {
+    "queue": "S3ToSqsFifoEventsArn",
+    "copy": "S3ToRedshiftCopyEventsArn",
+    "stream": "S3ToKinesisEventsArn",
+}
 # The queue that is told of everything in the stage bucket.
 STAGE_BUCKET_EVENTS = ROUTES["copy"]
+TEMPLATES = ("foundation", "streaming", "triggers")
 
 EPILOG = """\
 Credentials and region are those of the AWS CLI (AWS_PROFILE, AWS_REGION). Everything may be run again: what is as it
@@ -122,7 +128,7 @@ def parameters(args: argparse.Namespace, session: Session) -> dict[str, str]:
         given |= {"Warehouse": "cluster", "ClusterIdentifier": args.cluster}
     if args.secret is not None:
         given["SecretArn"] = args.secret
-    known = stacks.parameters_of(template("foundation")) | stacks.parameters_of(template("triggers"))
+    known = set().union(*(stacks.parameters_of(template(name)) for name in TEMPLATES))
     for pair in args.set:
         name, equals, value = pair.partition("=")
         if not equals or name not in known:
@@ -186,12 +192,20 @@ def warehouse_of(foundation: stacks.Stack) -> dict[str, str]:
     return found | ({"SECRET_ARN": own["SecretArn"]} if own.get("SecretArn") else {})
 
 
-def variables_of(foundation: stacks.Stack) -> dict[str, str]:
+def handed_on(foundation: stacks.Stack) -> dict[str, str]:
+    """What the streaming template knows of the foundation."""
+    own, out = foundation.parameters, foundation.outputs
+    found = {"LandingBucket": out["LandingBucketName"], "QuarantineKeyArn": out["QuarantineKeyArn"]}
+    return found | {name: own[name] for name in ("LandingKeyArn", "LogDays")}
+
+
+def variables_of(foundation: stacks.Stack, streaming: stacks.Stack) -> dict[str, str]:
     """The environment of every function: the same names everywhere, also in .env.local."""
-    out = foundation.outputs
+    out = foundation.outputs | streaming.outputs
     found = {f"{purpose.upper()}_BUCKET": out[f"{purpose.capitalize()}BucketName"] for purpose in BUCKETS}
-    queues = {"LOAD_QUEUE_URL": out["LoadQueueUrl"], "COPY_QUEUE_URL": out["CopyQueueUrl"]}
-    return found | queues | {"COPY_ROLE_ARN": out["CopyRoleArn"], **warehouse_of(foundation)}
+    queues = {f"{route}_QUEUE_URL": out[f"{route.capitalize()}QueueUrl"] for route in ("LOAD", "COPY", "STREAM")}
+    streams = {"STREAM_NAME": out["StreamName"], "DELIVERY_STREAM_NAME": out["DeliveryStreamName"]}
+    return found | queues | streams | {"COPY_ROLE_ARN": out["CopyRoleArn"], **warehouse_of(foundation)}
 
 
 def administrator_of(foundation: stacks.Stack, session: Session) -> dict[str, str]:
@@ -203,9 +217,11 @@ def administrator_of(foundation: stacks.Stack, session: Session) -> dict[str, st
     return {"SECRET_ARN": found["namespace"]["adminPasswordSecretArn"]}
 
 
-def migrate(penstock: Path, foundation: stacks.Stack, args: argparse.Namespace, session: Session) -> tuple[str, bool]:
+def migrate(
+    penstock: Path, foundation: stacks.Stack, variables: dict[str, str], args: argparse.Namespace, session: Session
+) -> tuple[str, bool]:
     """Makes the tables, and lets the roles of those who load use them."""
-    variables = {**variables_of(foundation), **administrator_of(foundation, session), "AWS_REGION": session.region}
+    variables = {**variables, **administrator_of(foundation, session), "AWS_REGION": session.region}
     command = [str(penstock), "migrate", "--models", str(args.models), str(args.contracts)]
     if not foundation.parameters.get("SecretArn"):
         for function in DATABASE_USERS:
@@ -245,26 +261,28 @@ def deploy(args: argparse.Namespace, steps: Steps) -> dict[str, str]:
     if stacks.is_new(before):
         given |= kept_key(session.client("kms"), names)
 
-    def stack(name: str):
-        found = stacks.apply(cfn, names.own(name), template(name), given, names.in_templates)
+    def stack(name: str, values: dict[str, str]):
+        found = stacks.apply(cfn, names.own(name), template(name), values, names.in_templates)
         return found, found.changed
 
-    foundation = steps.step("stack foundation", lambda: stack("foundation"))
+    foundation = steps.step("stack foundation", lambda: stack("foundation", given))
+    streaming = steps.step("stack streaming", lambda: stack("streaming", given | handed_on(foundation)))
+    variables = variables_of(foundation, streaming)
     if not args.no_migrate:
-        steps.step("tables", lambda: migrate(penstock, foundation, args, session))
-    folders = {"CONTRACTS_DIR": args.contracts.name, "MODELS_DIR": functions.MODELS_IN_ZIP}
-    variables = variables_of(foundation) | folders
+        steps.step("tables", lambda: migrate(penstock, foundation, variables, args, session))
+    variables |= {"CONTRACTS_DIR": args.contracts.name, "MODELS_DIR": functions.MODELS_IN_ZIP}
     if args.endpoint_url:
         # A local warehouse has an endpoint of its own, which MiniStack does not know.
         variables["AWS_ENDPOINT_URL_REDSHIFT_DATA"] = os.environ["AWS_ENDPOINT_URL_REDSHIFT_DATA"]
+    outputs = foundation.outputs | streaming.outputs
     target = functions.Target(
-        args.stage, args.endpoint_url, variables, foundation.outputs, bootstraps, args.contracts, args.models
+        args.stage, args.endpoint_url, variables, outputs, bootstraps, args.contracts, args.models
     )
     for function in FUNCTIONS:
         work = partial(functions.deploy, session.client("lambda"), function, target)
         steps.step(f"function {function.name}", lambda work=work: (None, work()))
-    steps.step("stack triggers", lambda: stack("triggers"))
-    steps.step("notifications", lambda: (None, notify(session.client("s3"), foundation, before, names)))
+    steps.step("stack triggers", lambda: stack("triggers", given))
+    steps.step("notifications", lambda: (None, notify(session.client("s3"), outputs, before, names)))
     # In a workgroup of ours the foundation attached it.
     if not args.endpoint_url and foundation.parameters["Warehouse"] != "new":
         hint = copy_role.hint(session, warehouse_of(foundation), foundation.outputs["CopyRoleArn"])
@@ -283,9 +301,9 @@ def notification_ids(names: Names) -> set[str]:
     return {names.own(own) for own in (*ROUTES, "stage")}
 
 
-def notify(s3, foundation: stacks.Stack, before: stacks.Stack | None, names: Names) -> bool:
+def notify(s3, out: dict[str, str], before: stacks.Stack | None, names: Names) -> bool:
     """Has new objects told; a landing bucket that is no longer used tells nothing any more."""
-    out, ids = foundation.outputs, notification_ids(names)
+    ids = notification_ids(names)
     landing, old = out["LandingBucketName"], before.outputs.get("LandingBucketName") if before else None
     wanted = {
         landing: [notifications.queue(names.own(route), out[queue], f"{route}/") for route, queue in ROUTES.items()],

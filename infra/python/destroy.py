@@ -16,7 +16,8 @@ from session import Session, exit_on_signals
 EPILOG = """\
 Buckets that are empty are deleted; those that hold objects stay, as do the quarantine's key while its bucket stays, the
 namespace that a deployment made, and everything in a warehouse of yours. A later deployment of the same stage takes
-them back. A landing bucket of yours loses nothing but Penstock's notifications.
+them back. What waits in queues and in the stream goes: let it arrive first (`make status`). A landing bucket of yours
+loses nothing but Penstock's notifications.
 """
 
 
@@ -50,6 +51,7 @@ def destroy(args: argparse.Namespace) -> None:
         silence(s3, bucket, names)
     tell("stack triggers", stacks.delete(cfn, names.own("triggers")))
     delete_functions(session.client("lambda"), args.stage)
+    tell("stack streaming", stacks.delete(cfn, names.own("streaming")))
     tell("stack foundation", stacks.delete(cfn, names.own("foundation")))
     gone = {purpose: delete_bucket(s3, names.bucket(purpose), args.delete_data) for purpose in BUCKETS}
     if gone["quarantine"]:

@@ -25,7 +25,7 @@ FINGERPRINT = "penstock:fingerprint"
 
 @dataclass(frozen=True)
 class Function:
-    """A function's size. `timeout` is in seconds; its queue's visibility timeout in foundation.yaml is 6 times that."""
+    """A function's size. `timeout` is in seconds; its queue's visibility timeout in the templates is 6 times that."""
 
     name: str
     role_output: str
@@ -39,20 +39,20 @@ class Function:
         return own_name(stage, self.name)
 
 
-# In the order of deployment: rows of a contract that the loader does not know yet would wait in its queue.
+# In the order of deployment, those who take rows before those who send them: rows of a contract that the loader does
+# not know yet would wait in its queue, and Firehose would keep them as failed.
 LOADER = Function("sqs-fifo-to-redshift", "SqsFifoToRedshiftRoleArn", memory_mb=512, timeout=300)
 # A file that is too much for one invocation is read in as few as there can be.
 COPIER = Function("s3-to-redshift-copy", "S3ToRedshiftCopyRoleArn", memory_mb=1024, timeout=900, sends_to_itself=True)
 FUNCTIONS = [
     LOADER,
-    Function("s3-to-sqs-fifo", "S3ToSqsFifoRoleArn", memory_mb=512, timeout=300),
     COPIER,
+    Function("firehose-transform", "FirehoseTransformRoleArn", memory_mb=512, timeout=60),
+    Function("s3-to-sqs-fifo", "S3ToSqsFifoRoleArn", memory_mb=512, timeout=300),
+    Function("s3-to-kinesis", "S3ToKinesisRoleArn", memory_mb=1024, timeout=900, sends_to_itself=True),
 ]
 # Those that are users of the warehouse by their roles.
 DATABASE_USERS = [LOADER, COPIER]
-# Built and watched; the stream that it is for is not deployed yet.
-TRANSFORM = Function("firehose-transform", "FirehoseTransformRoleArn", memory_mb=512, timeout=60)
-WATCHED = [*FUNCTIONS, TRANSFORM]
 
 
 class DeployError(Exception):

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 import local_cloud
 import stage
-from functions import ROOT, WATCHED, tool_env
+from functions import FUNCTIONS, ROOT, tool_env
 from session import Session
 
 # The bucket that every file in events/ names.
@@ -79,7 +79,7 @@ def is_json(text: str) -> bool:
 def main() -> None:
     """Aims the event, and hands it to cargo-lambda."""
     parser = argparse.ArgumentParser(prog="replay.py", description="Replays an event against a watched function.")
-    parser.add_argument("function", choices=[function.name for function in WATCHED])
+    parser.add_argument("function", choices=[function.name for function in FUNCTIONS])
     parser.add_argument("event", type=Path)
     parser.add_argument("--port", default=os.environ.get("WATCH_PORT", "9000"))
     args = parser.parse_args()

@@ -16,7 +16,7 @@ from session import Session
 from waiting import until
 
 # Each route with its table.
-ROUTES = {"queue": "tgt.smoke", "copy": "tgt.smoke_copy"}
+ROUTES = {"queue": "tgt.smoke", "copy": "tgt.smoke_copy", "stream": "tgt.smoke_stream"}
 WITHIN_SECONDS = 300
 
 

@@ -23,13 +23,18 @@ def variables(stage: str, with_warehouse: bool) -> dict[str, str]:
             os.environ.pop(name, None)
         return local_cloud.read_env_file()
     session = Session(None)
-    name = own_name(stage, "foundation")
-    foundation = stacks.read(session.client("cloudformation"), name)
-    if foundation is None:
-        sys.exit(f"error: there is no stage {stage} in region {session.region}: no stack {name}")
+    foundation, streaming = (stack(session, own_name(stage, name)) for name in ("foundation", "streaming"))
     print(f"stage {stage} on AWS, region {session.region}", file=sys.stderr)
     warehouse = deploy.administrator_of(foundation, session) if with_warehouse else {}
-    return {**deploy.variables_of(foundation), **warehouse, "AWS_REGION": session.region}
+    return {**deploy.variables_of(foundation, streaming), **warehouse, "AWS_REGION": session.region}
+
+
+def stack(session: Session, name: str) -> stacks.Stack:
+    """A stack of a stage that was deployed."""
+    found = stacks.read(session.client("cloudformation"), name)
+    if found is None:
+        sys.exit(f"error: there is no such stage in region {session.region}: no stack {name}")
+    return found
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import time
 
 import deploy
 import local_cloud
-from functions import WATCHED, tool_env
+from functions import FUNCTIONS, tool_env
 from session import exit_on_signals
 
 START_WITHIN_SECONDS = 30
@@ -52,15 +52,15 @@ class Watch:
             if self.processes["runtime API"].poll() is not None or time.monotonic() > deadline:
                 sys.exit(f"error: cargo lambda watch does not listen on 127.0.0.1:{self.port}")
             time.sleep(0.05)
-        for function in WATCHED:
+        for function in FUNCTIONS:
             self.processes[function.name] = self.function(function)
-        names = ", ".join(function.name for function in WATCHED)
+        names = ", ".join(function.name for function in FUNCTIONS)
         print(f"watching {names} on 127.0.0.1:{self.port}; end with Ctrl-C", flush=True)
 
     def run(self) -> None:
         """Keeps the functions alive until the API ends."""
         while self.processes["runtime API"].poll() is None:
-            for function in WATCHED:
+            for function in FUNCTIONS:
                 code = self.processes[function.name].poll()
                 if code is not None:
                     print(f"{function.name} ended with exit code {code} and is started again", flush=True)

@@ -5,6 +5,7 @@ mod aws;
 mod copy;
 mod function;
 mod route;
+mod stream;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -19,6 +20,7 @@ pub use aws::credentials;
 pub use copy::DeployedCopy;
 pub use function::{Invoked, Mapping};
 pub use route::DeployedRoute;
+pub use stream::{DeployedStream, STREAMER, TRANSFORM};
 
 use crate::results::WORKGROUP;
 use crate::route::warehouse_of;
@@ -116,6 +118,12 @@ impl<'c> Deployment<'c> {
         self.name(&format!("{purpose}-{ACCOUNT}-{REGION}"))
     }
 
+    /// Name of the stream, and of what Firehose makes of it.
+    #[must_use]
+    pub fn stream(&self) -> String {
+        format!("penstock-{}", self.stage)
+    }
+
     /// Alarms and what each watches.
     pub fn alarms(&self) -> anyhow::Result<Vec<Value>> {
         let prefix = self.name("");
@@ -141,7 +149,7 @@ impl<'c> Deployment<'c> {
 
     /// Names of everything of the stage that is in the account, sorted.
     pub fn what_is_there(&self) -> anyhow::Result<Vec<String>> {
-        let kinds: [(&[&str], &str); 10] = [
+        let kinds: [(&[&str], &str); 12] = [
             (&["cloudformation", "describe-stacks"], "Stacks[].StackName"),
             (&["s3api", "list-buckets"], "Buckets[].Name"),
             (&["sqs", "list-queues"], "QueueUrls"),
@@ -152,11 +160,14 @@ impl<'c> Deployment<'c> {
             (&["cloudwatch", "describe-alarms"], "MetricAlarms[].AlarmName"),
             (&["cloudwatch", "list-dashboards"], "DashboardEntries[].DashboardName"),
             (&["kms", "list-aliases"], "Aliases[].AliasName"),
+            (&["kinesis", "list-streams"], "StreamNames"),
+            (&["firehose", "list-delivery-streams"], "DeliveryStreamNames"),
         ];
         let mut there = Vec::new();
         for (call, query) in kinds {
             let names = self.cloud.aws_list(call, query)?;
-            there.extend(names.into_iter().filter(|name| name.contains(&self.name(""))));
+            let is_own = |name: &String| name.contains(&self.name("")) || *name == self.stream();
+            there.extend(names.into_iter().filter(is_own));
         }
         there.sort();
         Ok(there)

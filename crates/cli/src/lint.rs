@@ -44,7 +44,9 @@ fn location(contract: &Contract, found: &mut Findings) {
     };
     let text = s3.location.placeholder_text().unwrap_or_default();
     let key = text.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).map(|(_, key)| key);
-    if contract.queue.is_some() && key.is_some_and(|key| !key.starts_with("queue/")) {
+    let route = key.and_then(|key| key.split('/').next());
+    // A location may leave the route open.
+    if contract.queue.is_some() && route.is_some_and(|own| !["queue", "*", "**"].contains(&own)) {
         found.notes.push("the location is not below queue/: only there a file goes the queue route".into());
     }
 }

@@ -1,6 +1,6 @@
 //! Deploying again: nothing is touched that is as it should be, and what was changed by hand is set back.
 
-use penstock_tests::deployed::Deployment;
+use penstock_tests::deployed::{Deployment, STREAMER, TRANSFORM};
 use penstock_tests::{COPIER, LOADER, MiniStack, READER};
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ async fn a_second_deployment_changes_nothing_and_sets_back_what_was_changed_by_h
 }
 
 #[tokio::test]
-async fn only_the_function_that_sends_to_itself_may_and_a_deployment_sees_to_it() {
+async fn only_the_functions_that_send_to_themselves_may_and_a_deployment_sees_to_it() {
     let deployment = Deployment::start(MiniStack::enforced().await.unwrap()).await.unwrap();
     let recursion = |function: &str| {
         let name = deployment.name(function);
@@ -42,9 +42,10 @@ async fn only_the_function_that_sends_to_itself_may_and_a_deployment_sees_to_it(
             deployment.cloud.aws(&["lambda", "get-function-recursion-config", "--function-name", &name]);
         own.unwrap()["RecursiveLoop"].clone()
     };
-    let all = || [READER, LOADER, COPIER].map(recursion);
-    assert_eq!(all(), ["Terminate", "Terminate", "Allow"]);
-    for (function, wrong) in [(READER, "Allow"), (COPIER, "Terminate")] {
+    let all = || [READER, LOADER, COPIER, STREAMER, TRANSFORM].map(recursion);
+    let wanted = ["Terminate", "Terminate", "Allow", "Allow", "Terminate"];
+    assert_eq!(all(), wanted);
+    for (function, wrong) in [(READER, "Allow"), (COPIER, "Terminate"), (STREAMER, "Terminate")] {
         let name = deployment.name(function);
         let put =
             ["lambda", "put-function-recursion-config", "--function-name", &name, "--recursive-loop", wrong];
@@ -52,7 +53,7 @@ async fn only_the_function_that_sends_to_itself_may_and_a_deployment_sees_to_it(
     }
     let said = deployment.deploy(&[]).unwrap();
     assert!(said.contains("\ndone\n"), "{said}");
-    assert_eq!(all(), ["Terminate", "Terminate", "Allow"]);
+    assert_eq!(all(), wanted);
 }
 
 /// What a deployment may change of a function.
@@ -77,7 +78,8 @@ fn state(deployment: &Deployment<'_>) -> Value {
         let bucket = deployment.bucket(purpose);
         cloud.aws(&["s3api", "get-bucket-notification-configuration", "--bucket", &bucket]).unwrap()
     });
-    let policies = [READER, LOADER, COPIER].map(|function| deployment.policy(function).unwrap());
+    let policies = [READER, LOADER, COPIER, STREAMER, TRANSFORM];
+    let policies = policies.map(|function| deployment.policy(function).unwrap());
     json!({
         "functions": query(&["lambda", "list-functions", "--function-version", "ALL"], &functions),
         "stacks": query(&["cloudformation", "describe-stacks"], &stacks),

@@ -150,11 +150,6 @@ fn source_of(function: &str) -> String {
 #[tokio::test]
 async fn the_dashboard_shows_every_alarm_of_the_route() {
     let deployment = copied().await;
-    let name = deployment.name("copy-route");
-    let get = ["cloudwatch", "get-dashboard", "--dashboard-name", &name];
-    let found = deployment.cloud.aws(&get).unwrap();
-    let body: Value = serde_json::from_str(found["DashboardBody"].as_str().unwrap()).unwrap();
-    let mut shown: Vec<_> = body["widgets"][0]["properties"]["alarms"].as_array().unwrap().clone();
     let alarms = deployment.alarms().unwrap().into_iter();
     let of_route = deployment.name(COPIER);
     let mut own: Vec<_> = alarms
@@ -165,7 +160,17 @@ async fn the_dashboard_shows_every_alarm_of_the_route() {
         .collect();
     // MiniStack knows no alarm on metrics that are reckoned with.
     own.push(json!(format!("arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:{of_route}-rows-rejected")));
-    shown.sort_by_key(Value::to_string);
     own.sort_by_key(Value::to_string);
-    assert_eq!(shown, own);
+    assert_eq!(shown_alarms(deployment, "copy-route"), own);
+}
+
+/// ARNs of the alarms that a dashboard shows, sorted.
+pub fn shown_alarms(deployment: &Deployment<'_>, dashboard: &str) -> Vec<Value> {
+    let name = deployment.name(dashboard);
+    let get = ["cloudwatch", "get-dashboard", "--dashboard-name", &name];
+    let found = deployment.cloud.aws(&get).unwrap();
+    let body: Value = serde_json::from_str(found["DashboardBody"].as_str().unwrap()).unwrap();
+    let mut shown = body["widgets"][0]["properties"]["alarms"].as_array().unwrap().clone();
+    shown.sort_by_key(Value::to_string);
+    shown
 }

@@ -53,7 +53,8 @@ async fn an_existing_landing_bucket_keeps_its_objects_and_the_notifications_of_o
     let others = (queue.arn.clone(), "other/".to_owned());
     let own = (route.events.arn.clone(), "queue/".to_owned());
     let copy = (deployment.copy_route().await.unwrap().events.arn, "copy/".to_owned());
-    let mut all = vec![own, copy, others.clone()];
+    let stream = (deployment.stream_route().await.unwrap().events.arn, "stream/".to_owned());
+    let mut all = vec![own, copy, stream, others.clone()];
     all.sort();
     assert_eq!(notifications(cloud, &bucket.name), all);
 

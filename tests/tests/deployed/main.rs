@@ -14,3 +14,4 @@ mod redelivery;
 
 mod route;
 mod security;
+mod stream;

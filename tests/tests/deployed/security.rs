@@ -1,6 +1,6 @@
 //! What the templates promise of buckets, keys and queues, as far as it can be seen from outside.
 
-use penstock_tests::deployed::{ACCOUNT, Deployment, credentials};
+use penstock_tests::deployed::{ACCOUNT, Deployment, STREAMER, credentials};
 use penstock_tests::{Bucket, COPIER, LOADER, MiniStack, READER};
 use serde_json::{Value, json};
 
@@ -111,6 +111,7 @@ async fn only_the_buckets_of_a_route_and_of_this_account_may_send_its_events() {
     for (queue, sid, senders) in [
         (READER, "LandingBucketSends", json!(landing)),
         (COPIER, "LandingAndStageBucketsSend", json!([landing, stage])),
+        (STREAMER, "LandingBucketSends", json!(landing)),
     ] {
         let attributes = deployment.queue_attributes(queue).unwrap();
         let policy: Value = serde_json::from_str(attributes["Policy"].as_str().unwrap()).unwrap();
@@ -190,7 +191,7 @@ async fn the_quarantines_key_is_managed_by_the_account_and_decrypts_for_its_read
         own.map(|own| own["Condition"]["ArnEquals"]["aws:PrincipalArn"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(of_action("kms:Decrypt"), [json!(deployment.role("quarantine-reader"))]);
-    let writers = [READER, LOADER, COPIER].map(|function| deployment.role(function));
+    let writers = [READER, LOADER, COPIER, STREAMER].map(|function| deployment.role(function));
     assert_eq!(of_action("kms:GenerateDataKey"), [json!(writers)]);
     let account = json!({"AWS": format!("arn:aws:iam::{ACCOUNT}:root")});
     assert!(statements.iter().all(|own| own["Principal"] == account), "{statements:?}");
