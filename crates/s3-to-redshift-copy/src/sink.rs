@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use penstock_aws::Invocation;
+use penstock_aws::store::Store;
 use penstock_aws::warehouse::{Fault, LoadEnd, LoadName, TableHome, Warehouse};
 use penstock_core::ident::HexId;
 use penstock_core::parts::packed;
@@ -14,7 +15,6 @@ use penstock_core::work::{self, Claimed, File, Plan};
 
 use crate::error::Error;
 use crate::mismatch::mismatch;
-use crate::store::Store;
 
 /// How a load ended that was not cut short.
 #[derive(Debug)]
