@@ -234,11 +234,7 @@ impl<O: Outlet> Reader<'_, O> {
     }
 
     /// The object's bytes from an offset on; an outcome where there are none.
-    async fn body(
-        &self,
-        own: Subjected<'_>,
-        offset: u64,
-    ) -> Result<Result<ByteStream, Outcome>, ReadError> {
+    async fn body(&self, own: Subjected<'_>, offset: u64) -> Result<Result<ByteStream, Outcome>, ReadError> {
         match fetch_from(self.s3, own.object, offset).await? {
             FetchPart::Found(body) => Ok(Ok(body)),
             FetchPart::Superseded => {

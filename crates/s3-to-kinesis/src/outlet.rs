@@ -54,7 +54,7 @@ impl RowSink for PutSink<'_> {
     }
 
     fn was_held_up(&self) -> bool {
-        self.sink.was_throttled()
+        self.sink.refusals > 0
     }
 
     /// Its stamps tell a row that comes again, in whatever section.

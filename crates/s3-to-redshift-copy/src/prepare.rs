@@ -1,7 +1,9 @@
 //! One object of the landing bucket, read in flight into files that COPY reads. They lie in the work bucket beside the
 //! account of the object, so that a redelivery finds them.
 
-use penstock_aws::reading::{Outcome as ReadOutcome, Outlet, Read, ReadError, Reader, RowSink, Subjected, Unfit};
+use penstock_aws::reading::{
+    Outcome as ReadOutcome, Outlet, Read, ReadError, Reader, RowSink, Subjected, Unfit,
+};
 use penstock_aws::store::Store;
 use penstock_core::contract::Contract;
 use penstock_core::parts::{PartError, PartWriter};

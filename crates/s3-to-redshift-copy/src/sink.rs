@@ -74,7 +74,7 @@ impl Sink<'_> {
         let folder = |key: &str| key.rsplit_once('/').map(|(folder, _)| folder.to_owned());
         let is_orphan = |key: &&String| folder(key).is_some_and(|folder| !planned.contains(folder.as_str()));
         let orphans: Vec<String> = keys.iter().filter(is_orphan).cloned().collect();
-        self.store.delete(&orphans).await
+        Ok(self.store.delete(&orphans).await?)
     }
 
     /// Which of these objects are in the table already.
@@ -238,7 +238,7 @@ impl Sink<'_> {
         let mut keys = self.store.list(&plan.folder()).await?;
         keys.retain(|key| *key != plan.key());
         self.store.delete(&keys).await?;
-        self.store.delete(&[plan.key()]).await
+        Ok(self.store.delete(&[plan.key()]).await?)
     }
 }
 

@@ -187,7 +187,11 @@ impl<O: Outlet> Reader<'_, O> {
                 Ok(Some(outcome)) => return Ok(outcome),
                 Err(ReadError::OutOfTime) if is_young => {
                     let mut all = Account::default();
-                    self.accounts(folder, ranges).await?.into_iter().flatten().for_each(|own| all.append(own));
+                    self.accounts(folder, ranges)
+                        .await?
+                        .into_iter()
+                        .flatten()
+                        .for_each(|own| all.append(own));
                     return self.fail_slow(own, all, bounds).await;
                 }
                 Err(ReadError::OutOfTime) => again.push(*number),
@@ -258,12 +262,18 @@ impl<O: Outlet> Reader<'_, O> {
 
     /// The accounts of the ranges that are read.
     async fn accounts(&self, folder: &str, ranges: Ranges) -> Result<Vec<Option<Account>>, ReadError> {
-        let account = |number| async move { self.store.get_text(&work::range_key(folder, ranges, number)).await };
+        let account =
+            |number| async move { self.store.get_text(&work::range_key(folder, ranges, number)).await };
         Ok(stream::iter(0..ranges.count()).map(account).buffered(MAX_REQUESTS).try_collect().await?)
     }
 
     /// The object's account from those of its ranges.
-    async fn put_together(&self, own: Subjected<'_>, folder: &str, split: &Split) -> Result<Outcome, ReadError> {
+    async fn put_together(
+        &self,
+        own: Subjected<'_>,
+        folder: &str,
+        split: &Split,
+    ) -> Result<Outcome, ReadError> {
         let mut all = Account::default();
         for account in self.accounts(folder, split.ranges).await? {
             all.append(account.ok_or(ReadError::Closed)?);
@@ -272,7 +282,8 @@ impl<O: Outlet> Reader<'_, O> {
         // That a range breaks off stands in its own rejects already.
         let broken = all.broken.clone().map(|reason| Violation::record(Rule::Truncated, reason));
         if let (None, Some(over)) = (&broken, &over) {
-            let mut rejects = self.quarantine.of_section(self.subject(&own.origin()), u64::from(split.ranges.count()));
+            let mut rejects =
+                self.quarantine.of_section(self.subject(&own.origin()), u64::from(split.ranges.count()));
             rejects.add(vec![Reject::whole(over.clone())]).await?;
             rejects.finish().await?;
         }
@@ -280,7 +291,12 @@ impl<O: Outlet> Reader<'_, O> {
     }
 
     /// Reads an object that cannot be cut, from where the last reading stopped.
-    async fn read_alone(&self, own: Subjected<'_>, folder: &str, numbers: &[u32]) -> Result<Outcome, ReadError> {
+    async fn read_alone(
+        &self,
+        own: Subjected<'_>,
+        folder: &str,
+        numbers: &[u32],
+    ) -> Result<Outcome, ReadError> {
         let before = self.progress(folder).await?;
         let fresh = || Progress { section_bytes: self.split_bytes, ..Progress::default() };
         let is_young = self.invocation.is_young(RESERVE);

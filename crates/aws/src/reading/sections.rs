@@ -154,7 +154,8 @@ impl<'a, O: Outlet> Sections<'a, O> {
     pub fn has_time(&self) -> Result<(), ReadError> {
         match self.own.has_time() {
             Err(ReadError::OutOfTime) if self.sink.was_held_up() => {
-                let (uri, message) = (self.origin.source.clone(), "was throttled until no time was left".to_owned());
+                let (uri, message) =
+                    (self.origin.source.clone(), "was throttled until no time was left".to_owned());
                 Err(ReadError::Outlet { uri, message })
             }
             told => told,

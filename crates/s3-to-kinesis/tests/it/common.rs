@@ -72,7 +72,8 @@ fn own(text: Option<&str>) -> String {
 }
 
 fn etag(body: &[u8]) -> String {
-    let sum = body.iter().fold(body.len() as u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
+    let sum =
+        body.iter().fold(body.len() as u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
     format!("{sum:032x}")
 }
 
@@ -80,7 +81,12 @@ fn answer(status: u16, body: impl Into<SdkBody>) -> HttpResponse {
     HttpResponse::new(status.try_into().unwrap(), body.into())
 }
 
-fn object(objects: &Objects, place: (String, String), if_match: Option<&str>, range: Option<&str>) -> HttpResponse {
+fn object(
+    objects: &Objects,
+    place: (String, String),
+    if_match: Option<&str>,
+    range: Option<&str>,
+) -> HttpResponse {
     let Some(body) = objects.get(&place) else {
         return answer(404, "<Error><Code>NoSuchKey</Code><Message>no</Message></Error>");
     };
@@ -88,10 +94,13 @@ fn object(objects: &Objects, place: (String, String), if_match: Option<&str>, ra
     if if_match.is_some_and(|wanted| wanted.trim_matches('"') != tag) {
         return answer(412, "<Error><Code>PreconditionFailed</Code><Message>no</Message></Error>");
     }
-    let from: usize = range.map_or(0, |range| range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap());
+    let from: usize =
+        range.map_or(0, |range| range.trim_start_matches("bytes=").trim_end_matches('-').parse().unwrap());
     let mut response = answer(200, body[from..].to_vec());
     let length = (body.len() - from).to_string();
-    for (name, value) in [("content-length", length), ("etag", format!("\"{tag}\"")), ("last-modified", MODIFIED.into())] {
+    for (name, value) in
+        [("content-length", length), ("etag", format!("\"{tag}\"")), ("last-modified", MODIFIED.into())]
+    {
         response.headers_mut().insert(name, value);
     }
     response
@@ -144,36 +153,41 @@ fn s3_client(world: &Arc<Mutex<World>>) -> aws_sdk_s3::Client {
 
 fn sqs_client(world: &Arc<Mutex<World>>) -> aws_sdk_sqs::Client {
     let all = Arc::clone(world);
-    let sends =
-        mock!(aws_sdk_sqs::Client::send_message_batch).then_compute_response(move |input: &SendMessageBatchInput| {
+    let sends = mock!(aws_sdk_sqs::Client::send_message_batch).then_compute_response(
+        move |input: &SendMessageBatchInput| {
             let bodies = input.entries().iter().map(|entry| entry.message_body().to_owned());
             all.lock().unwrap().tasks.extend(bodies);
-            let taken = |id: &str| SendMessageBatchResultEntry::builder().id(id).message_id("m").md5_of_message_body("0");
+            let taken = |id: &str| {
+                SendMessageBatchResultEntry::builder().id(id).message_id("m").md5_of_message_body("0")
+            };
             let taken = input.entries().iter().map(|entry| taken(entry.id()).build().unwrap()).collect();
-            let output = SendMessageBatchOutput::builder().set_successful(Some(taken)).set_failed(Some(Vec::new()));
+            let output =
+                SendMessageBatchOutput::builder().set_successful(Some(taken)).set_failed(Some(Vec::new()));
             MockResponse::<_, SendMessageBatchError>::Output(output.build().unwrap())
-        });
+        },
+    );
     mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&sends])
 }
 
 fn kinesis_client(world: &Arc<Mutex<World>>) -> aws_sdk_kinesis::Client {
     let all = Arc::clone(world);
-    let puts = mock!(aws_sdk_kinesis::Client::put_records).then_compute_response(move |input: &PutRecordsInput| {
-        assert_eq!(input.stream_name(), Some("customers-stream"));
-        let world = &mut all.lock().unwrap();
-        if let Some(code) = world.refuses {
-            let body = json!({"__type": code, "message": "no"}).to_string();
-            return MockResponse::Http(answer(400, body));
-        }
-        let text = |record: &aws_sdk_kinesis::types::PutRecordsRequestEntry| {
-            let data = String::from_utf8(record.data().as_ref().to_vec()).unwrap();
-            (record.partition_key().to_owned(), data)
-        };
-        world.records.extend(input.records().iter().map(text));
-        let taken = PutRecordsResultEntry::builder().sequence_number("1").shard_id("s").build();
-        let output = PutRecordsOutput::builder().set_records(Some(vec![taken; input.records().len()]));
-        MockResponse::<_, PutRecordsError>::Output(output.failed_record_count(0).build().unwrap())
-    });
+    let puts =
+        mock!(aws_sdk_kinesis::Client::put_records).then_compute_response(move |input: &PutRecordsInput| {
+            assert_eq!(input.stream_name(), Some("customers-stream"));
+            let world = &mut all.lock().unwrap();
+            if let Some(code) = world.refuses {
+                let body = json!({"__type": code, "message": "no"}).to_string();
+                return MockResponse::Http(answer(400, body));
+            }
+            let text = |record: &aws_sdk_kinesis::types::PutRecordsRequestEntry| {
+                let data = String::from_utf8(record.data().as_ref().to_vec()).unwrap();
+                (record.partition_key().to_owned(), data)
+            };
+            world.records.extend(input.records().iter().map(text));
+            let taken = PutRecordsResultEntry::builder().sequence_number("1").shard_id("s").build();
+            let output = PutRecordsOutput::builder().set_records(Some(vec![taken; input.records().len()]));
+            MockResponse::<_, PutRecordsError>::Output(output.failed_record_count(0).build().unwrap())
+        });
     let limits = mock!(aws_sdk_kinesis::Client::describe_stream_summary)
         .then_http_response(|| answer(400, r#"{"__type":"AccessDeniedException","message":"no"}"#));
     mock_client!(aws_sdk_kinesis, RuleMode::MatchAny, [&puts, &limits], |config| config

@@ -13,8 +13,14 @@ async fn rows_of_an_object_are_on_the_stream_with_all_their_stamps_and_its_recei
     assert_eq!(rows.iter().map(|row| row["id"].as_str().unwrap()).collect::<Vec<_>>(), ["c-0", "c-1"]);
     let source = format!("s3://{LANDING}/{KEY}");
     for row in &rows {
-        assert_eq!((&row["_source"], &row["_dataset"], &row["_contract_version"]), (&json!(source), &json!("t"), &json!("1.2.3")));
-        assert!(["_record_id", "_row_hash", "_order", "_deleted"].iter().all(|name| row.get(*name).is_some()), "{row}");
+        assert_eq!(
+            (&row["_source"], &row["_dataset"], &row["_contract_version"]),
+            (&json!(source), &json!("t"), &json!("1.2.3"))
+        );
+        assert!(
+            ["_record_id", "_row_hash", "_order", "_deleted"].iter().all(|name| row.get(*name).is_some()),
+            "{row}"
+        );
     }
     let receipt = function.receipt();
     let counts = ["read", "rejected", "sent", "duplicate"].map(|name| receipt[name].as_u64().unwrap());
@@ -27,7 +33,8 @@ async fn partition_keys_are_the_rows_record_ids_and_tell_no_value() {
     let body = lines(3);
     let function = Function::of(&body);
     function.deliver([event(LANDING, KEY, &body).to_string()]).await;
-    let ids: Vec<String> = function.rows().iter().map(|row| row["_record_id"].as_str().unwrap().to_owned()).collect();
+    let ids: Vec<String> =
+        function.rows().iter().map(|row| row["_record_id"].as_str().unwrap().to_owned()).collect();
     let world = function.world.lock().unwrap();
     let keys: Vec<String> = world.records.iter().map(|(key, _)| key.clone()).collect();
     assert_eq!(keys, ids);

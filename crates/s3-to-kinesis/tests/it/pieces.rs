@@ -27,7 +27,10 @@ async fn a_large_object_is_read_by_tasks_in_any_order_and_its_receipt_counts_eac
     let rows = function.rows().len();
     assert_eq!((ids(&function).len(), rows), (COUNT, COUNT));
     let receipt = function.receipt();
-    assert_eq!((&receipt["read"], &receipt["sent"], &receipt["status"]), (&json!(COUNT), &json!(COUNT), &json!("complete")));
+    assert_eq!(
+        (&receipt["read"], &receipt["sent"], &receipt["status"]),
+        (&json!(COUNT), &json!(COUNT), &json!("complete"))
+    );
     // One that comes after the end finds nothing to do.
     assert!(function.deliver([tasks[0].clone()]).await.is_empty());
     assert_eq!((function.rows().len(), function.take_tasks().len()), (COUNT, 0));
