@@ -6,11 +6,12 @@
 //! other. Rows are idempotent by their stamps, so everything here may happen twice; the stream's order is not relied
 //! on, because each row carries its own.
 
+mod aggregate;
 mod config;
 mod deliver;
 mod error;
 mod outlet;
-mod sink;
+pub mod sink;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +35,6 @@ pub use deliver::Delivered;
 pub use error::Error;
 pub use penstock_aws::StartError;
 use sink::Stream;
-pub use sink::SendError;
 
 /// The function: its settings and clients, made once.
 #[derive(Debug)]

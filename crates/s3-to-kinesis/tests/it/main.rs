@@ -1,4 +1,4 @@
-//! The function with faked clients: what it makes of messages, objects and pieces of them.
+//! Tests of s3-to-kinesis with faked clients.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,4 +7,11 @@
 
 mod common;
 mod invocations;
+mod kinesis;
 mod pieces;
+mod rows;
+mod sink_aggregation;
+mod sink_answers;
+mod sink_faults;
+mod sink_limits;
+mod sink_pace;
