@@ -12,6 +12,20 @@ use crate::{MiniStack, REGION};
 impl MiniStack {
     /// Runs `aws <arguments>` as the account's root; gives its JSON, `null` where it says nothing.
     pub fn aws(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        self.run_aws(arguments, Vec::new())
+    }
+
+    /// The same as somebody with these credentials.
+    pub fn aws_as(&self, user: &Credentials, arguments: &[&str]) -> anyhow::Result<Value> {
+        let token = user.session_token().map(|token| ("AWS_SESSION_TOKEN", token));
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", user.access_key_id()),
+            ("AWS_SECRET_ACCESS_KEY", user.secret_access_key()),
+        ];
+        self.run_aws(arguments, keys.into_iter().chain(token).collect())
+    }
+
+    fn run_aws(&self, arguments: &[&str], user: Vec<(&str, &str)>) -> anyhow::Result<Value> {
         let command = arguments.iter().take(2).copied().collect::<Vec<_>>().join(" ");
         let output = Command::new(tool("aws")?)
             .args(["--endpoint-url", self.endpoint(), "--output", "json"])
@@ -19,6 +33,7 @@ impl MiniStack {
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .envs(self.function_vars())
+            .envs(user)
             .env("AWS_DEFAULT_REGION", REGION)
             .env("AWS_PAGER", "")
             // Whoever runs the tests may have profiles that lead to a real AWS.

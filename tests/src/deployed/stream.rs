@@ -71,6 +71,12 @@ impl DeployedStream<'_> {
         until("the object's event", SETTLES_WITHIN, told).await
     }
 
+    /// Waits until s3-to-kinesis has taken all events.
+    pub async fn read_all(&self) -> anyhow::Result<()> {
+        let empty = async || Ok((self.events.depth().await? == 0).then_some(()));
+        until("all events to be taken", SETTLES_WITHIN, empty).await
+    }
+
     /// Puts records onto the stream as a producer of somebody else does.
     pub fn produce(&self, records: &[Value]) -> anyhow::Result<()> {
         let entry = |own: &Value| json!({"Data": own.to_string(), "PartitionKey": "producer"});

@@ -1,6 +1,9 @@
 //! Least privilege: each statement of a function's role is taken away in turn. What it allows is refused then, and
 //! allowed again with it; a statement that this cloud does not enforce changes nothing, and stands in a list.
 
+mod statements;
+mod streamer;
+
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::time::Duration;
@@ -12,62 +15,7 @@ use penstock_tests::samples::{lines, transaction};
 use penstock_tests::{COPIER, LOADER, MiniStack, READER, SqsBatch, failures, workspace_root};
 use serde_json::{Value, json};
 
-/// Statements without which a function is refused something: the step that fails, and the action.
-const ENFORCED: [(&str, &str, &str); 23] = [
-    (READER, "ReadLanding", "FetchError: s3:GetObject"),
-    (READER, "SendRows", "SendError: sqs:SendMessageBatch"),
-    (READER, "WriteReceipts", "ReceiptError: s3:PutObject"),
-    (READER, "WriteQuarantine", "QuarantineError: s3:PutObject"),
-    (LOADER, "HandOver", "visibility of messages was not shortened: sqs:ChangeMessageVisibilityBatch"),
-    (LOADER, "WriteQuarantine", "QuarantineError: s3:PutObject"),
-    (COPIER, "ReadLanding", "FetchError: HEAD"),
-    (COPIER, "LookAtStage", "FetchError: HEAD"),
-    // What an object was refused is told once more for the load that waited for it.
-    (COPIER, "KeepWork", "LoadNotDone: s3:GetObject"),
-    (COPIER, "KeepWork", "LoadNotDone: s3:PutObject"),
-    (COPIER, "KeepWork", "WorkError: s3:GetObject"),
-    (COPIER, "KeepWork", "WorkError: s3:PutObject"),
-    (COPIER, "FindWork", "LoadNotDone: s3:ListBucket"),
-    (COPIER, "FindWork", "WorkError: s3:ListBucket"),
-    (COPIER, "KeepReceipts", "LoadNotDone: s3:GetObject"),
-    (COPIER, "KeepReceipts", "LoadNotDone: s3:PutObject"),
-    (COPIER, "KeepReceipts", "WorkError: s3:GetObject"),
-    (COPIER, "KeepReceipts", "WorkError: s3:PutObject"),
-    (COPIER, "SendTasks", "LoadNotDone: sqs:SendMessageBatch"),
-    (COPIER, "SendTasks", "TasksError: sqs:SendMessageBatch"),
-    (COPIER, "WriteQuarantine", "LoadNotDone: s3:PutObject"),
-    (COPIER, "WriteQuarantine", "QuarantineError: s3:PutObject"),
-    (COPIER, "HandOver", "visibility of messages was not shortened: sqs:ChangeMessageVisibilityBatch"),
-];
-
-const NO_KMS: &str = "MiniStack's S3 encrypts nothing, so it asks no key";
-const NO_403: &str = "MiniStack answers 404 for an object that is not there, also to who may not list";
-const POLLER: &str = "MiniStack's poller takes messages itself and not under the function's role";
-const NO_IAM: &str = "redshift-local knows database users and no IAM";
-const LOGS: &str = "MiniStack writes a function's log itself and not under its role";
-
-/// Statements that the local cloud does not enforce, so that only AWS can prove them, and why.
-const NOT_ENFORCED: [(&str, &str, &str); 19] = [
-    (READER, "ReceiveEvents", POLLER),
-    (READER, "SeeWhatVanished", NO_403),
-    (READER, "DecryptLanding", NO_KMS),
-    (READER, "EncryptQuarantine", NO_KMS),
-    (READER, "WriteLogs", LOGS),
-    (LOADER, "ReceiveRows", POLLER),
-    (LOADER, "EncryptQuarantine", NO_KMS),
-    (LOADER, "Load", NO_IAM),
-    (LOADER, "FollowOwnLoads", NO_IAM),
-    (LOADER, "LogIn", NO_IAM),
-    (LOADER, "WriteLogs", LOGS),
-    (COPIER, "ReceiveEvents", POLLER),
-    (COPIER, "SeeWhatVanished", NO_403),
-    (COPIER, "DecryptLanding", NO_KMS),
-    (COPIER, "EncryptQuarantine", NO_KMS),
-    (COPIER, "Load", NO_IAM),
-    (COPIER, "FollowOwnLoads", NO_IAM),
-    (COPIER, "LogIn", NO_IAM),
-    (COPIER, "WriteLogs", LOGS),
-];
+use statements::{ENFORCED, NOT_ENFORCED};
 
 /// What has to fail without a statement.
 fn wanted(function: &str, sid: &str) -> Vec<&'static str> {

@@ -127,6 +127,19 @@ fn what_is_rarely_meant_is_a_note_and_no_error() {
 }
 
 #[test]
+fn a_location_that_no_event_of_the_queue_is_of_is_a_note_and_one_that_leaves_the_route_open_is_not() {
+    for (route, is_told) in [("copy", true), ("*", false), ("**", false)] {
+        let run = one(&[("/queue/transactions", &format!("/{route}/transactions"))]);
+        assert_eq!(
+            run.out.contains("note: the location is not below queue/"),
+            is_told,
+            "{route}: {}",
+            run.out
+        );
+    }
+}
+
+#[test]
 fn what_has_no_effect_is_a_note() {
     let run = one(&[(ORDER_BY, "      - property: penstock.crawler\n        value: c\n")]);
     assert_eq!(run.code, 0);
