@@ -6,7 +6,7 @@ use penstock_tests::{MiniStack, READER, contracts_with, failures};
 
 /// The dataset `elsewhere`, from a folder that belongs to no route.
 fn elsewhere() -> String {
-    AUDIT.replace("audit", "elsewhere").replace("queue/elsewhere/", "elsewhere/")
+    AUDIT.replace("audit", "elsewhere").replace("queue/elsewhere/", "elsewhere/own/")
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn a_new_contract_is_a_dataset_after_one_more_deployment_and_its_role_read
     assert_eq!(route.lines("SELECT who, n FROM tgt.audit ORDER BY who").await.unwrap(), ["a|1", "b|2"]);
     route.check_ledger("audit").await.unwrap();
 
-    let event = route.landing.put_for_event("elsewhere/2026/a.json", "{\"who\":\"a\"}").await.unwrap();
+    let event = route.landing.put_for_event("elsewhere/own/2026/a.json", "{\"who\":\"a\"}").await.unwrap();
     let invoked = deployment.invoke(READER, &event).await.unwrap();
     assert_eq!(failures(&invoked.answer).len(), 1, "{invoked:?}");
     assert_eq!(invoked.refusals(), ["FetchError: s3:GetObject"]);

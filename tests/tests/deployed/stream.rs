@@ -51,7 +51,8 @@ fn click(page: &str, at: &str) -> Value {
 async fn records_of_producers_end_as_rows_of_the_datasets_that_they_name() {
     let route = streamed().await.stream_route().await.unwrap();
     let query = "SELECT page, event_date, context.device.kind, _source FROM tgt.clickstream ORDER BY page";
-    let stream = format!("arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/{}", streamed().await.stream());
+    // The local Firehose does not say which stream it reads.
+    let stream = format!("arn:aws:firehose:us-east-1:{ACCOUNT}:deliverystream/{}", streamed().await.stream());
     let wanted = [("/", "2026-01-01"), ("/cart", "2026-01-01"), ("/late", "2026-01-02")];
     let wanted = wanted.map(|(page, day)| format!("{page}|{day}|\"phone\"|{stream}"));
     assert_eq!(route.lines(query).await.unwrap(), wanted);

@@ -82,7 +82,8 @@ async fn take(
                 record["body"] = json!(made(&body).to_string());
             }
         }
-        let invoked = deployment.invoke(STREAMER, &event).await.unwrap();
+        let invoked = deployment.invoke(STREAMER, &event).await;
+        let invoked = invoked.unwrap_or_else(|error| panic!("{key}: {error:#}"));
         route.events.settle(batch, &Value::Null).await.unwrap();
         let refused = invoked.refusals();
         match (refused.is_empty(), failures(&invoked.answer).is_empty()) {
