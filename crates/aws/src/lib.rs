@@ -1,5 +1,5 @@
-//! AWS code that two or more functions share: reading objects, quarantine, the warehouse, tasks, telemetry, settings.
-//! Knows no function, no queue and no route: what only one function does lives in that function.
+//! AWS code that two or more functions or tools share: reading objects, quarantine, the warehouse, queues, telemetry,
+//! settings. Knows no function and no route: what only one function does lives in that function.
 
 #[cfg(feature = "sdk")]
 pub mod causes;
@@ -7,6 +7,8 @@ pub mod contracts;
 pub mod deadline;
 #[cfg(feature = "sdk")]
 pub mod fetch;
+#[cfg(feature = "sdk")]
+pub mod fifo;
 #[cfg(feature = "sdk")]
 pub mod models;
 pub mod quarantine;
@@ -26,11 +28,22 @@ pub use start::StartError;
 /// Clients are made from this once, in main.
 #[cfg(feature = "sdk")]
 pub async fn sdk_config() -> aws_config::SdkConfig {
+    loader().load().await
+}
+
+/// The same as a role that we may assume, for tools.
+#[cfg(feature = "sdk")]
+pub async fn sdk_config_as(role_arn: &str) -> aws_config::SdkConfig {
+    let own = sdk_config().await;
+    let role = aws_config::sts::AssumeRoleProvider::builder(role_arn).session_name("penstock");
+    loader().credentials_provider(role.configure(&own).build().await).load().await
+}
+
+#[cfg(feature = "sdk")]
+fn loader() -> aws_config::ConfigLoader {
     // The SDK is the owner of retries within one call; the trigger owns all others.
     aws_config::defaults(aws_config::BehaviorVersion::latest())
         .retry_config(aws_config::retry::RetryConfig::standard().with_max_attempts(4))
-        .load()
-        .await
 }
 
 /// An S3 client. Under `AWS_ENDPOINT_URL` (a local cloud) buckets are addressed by path, as their names do not resolve.

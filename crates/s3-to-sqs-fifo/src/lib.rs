@@ -8,7 +8,6 @@
 mod config;
 mod deliver;
 mod error;
-mod sink;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,7 +26,7 @@ pub use config::{Config, SERVICE};
 pub use deliver::Delivered;
 pub use error::Error;
 pub use penstock_aws::StartError;
-pub use sink::SendError;
+pub use penstock_aws::fifo::SendError;
 
 /// The function: its settings and clients, made once.
 #[derive(Debug)]
