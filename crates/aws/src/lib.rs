@@ -1,5 +1,5 @@
-//! AWS code that two or more functions or tools share: reading objects, quarantine, the warehouse, queues, telemetry,
-//! settings. Knows no function and no route: what only one function does lives in that function.
+//! AWS code that two or more functions share: reading objects, quarantine, the warehouse, tasks, telemetry, settings.
+//! Knows no function, no queue and no route: what only one function does lives in that function.
 
 #[cfg(feature = "sdk")]
 pub mod causes;
@@ -7,8 +7,6 @@ pub mod contracts;
 pub mod deadline;
 #[cfg(feature = "sdk")]
 pub mod fetch;
-#[cfg(feature = "sdk")]
-pub mod fifo;
 #[cfg(feature = "sdk")]
 pub mod models;
 pub mod quarantine;
@@ -31,12 +29,11 @@ pub async fn sdk_config() -> aws_config::SdkConfig {
     loader().load().await
 }
 
-/// The same as a role that we may assume, for tools.
+/// The same as who a profile of the AWS configuration says, for tools: also where the environment has credentials.
 #[cfg(feature = "sdk")]
-pub async fn sdk_config_as(role_arn: &str) -> aws_config::SdkConfig {
-    let own = sdk_config().await;
-    let role = aws_config::sts::AssumeRoleProvider::builder(role_arn).session_name("penstock");
-    loader().credentials_provider(role.configure(&own).build().await).load().await
+pub async fn sdk_config_as(profile: &str) -> aws_config::SdkConfig {
+    let own = aws_config::profile::ProfileFileCredentialsProvider::builder().profile_name(profile).build();
+    loader().credentials_provider(own).load().await
 }
 
 #[cfg(feature = "sdk")]

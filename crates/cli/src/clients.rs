@@ -50,10 +50,10 @@ impl Connect {
 }
 
 impl Clients {
-    /// S3 as who may read the quarantine bucket, if a role for that is named.
+    /// S3 as who may read the quarantine bucket, if a profile for that is named.
     pub async fn quarantine_reader(&self, env: Env<'_>) -> aws_sdk_s3::Client {
-        match Vars::new(env).optional("QUARANTINE_READER_ROLE_ARN") {
-            Some(role) => penstock_aws::s3_client(&penstock_aws::sdk_config_as(&role).await),
+        match Vars::new(env).optional("QUARANTINE_PROFILE") {
+            Some(own) => penstock_aws::s3_client(&penstock_aws::sdk_config_as(&own).await),
             None => self.s3.clone(),
         }
     }

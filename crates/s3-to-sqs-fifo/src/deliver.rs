@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
 use penstock_aws::fetch::{Fetch, Fetched, fetch};
-use penstock_aws::fifo::Sink;
 use penstock_aws::{Invocation, answered};
 use penstock_core::decode::{Broken, Limits};
 use penstock_core::ingest::{Batch, Ingest, Progress, over_rejected_fraction};
@@ -20,6 +19,7 @@ use penstock_core::row::{Checker, Origin, Warnings};
 
 use crate::App;
 use crate::error::Error;
+use crate::sink::Sink;
 
 /// Kept back before the deadline, to finish what was begun and to answer.
 const RESERVE: Duration = Duration::from_secs(5);

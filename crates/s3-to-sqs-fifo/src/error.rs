@@ -6,7 +6,7 @@ use penstock_aws::fetch::FetchError;
 use penstock_aws::quarantine::QuarantineError;
 use penstock_core::contract::ContractError;
 
-use penstock_aws::fifo::SendError;
+use crate::sink::SendError;
 
 /// An object could not be delivered now.
 #[derive(Debug, thiserror::Error)]

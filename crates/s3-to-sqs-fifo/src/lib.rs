@@ -8,6 +8,7 @@
 mod config;
 mod deliver;
 mod error;
+mod sink;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,7 +27,7 @@ pub use config::{Config, SERVICE};
 pub use deliver::Delivered;
 pub use error::Error;
 pub use penstock_aws::StartError;
-pub use penstock_aws::fifo::SendError;
+pub use sink::{SendError, Sink};
 
 /// The function: its settings and clients, made once.
 #[derive(Debug)]

@@ -29,10 +29,10 @@ Examples:
   penstock replay --failed --since 2d
   penstock replay --objects --prefix s3://landing/copy/customers/2026-11-21/\n
 Environment:
-  QUARANTINE_BUCKET           bucket of the rejects; only the role penstock-<stage>-quarantine-reader may read it
-  QUARANTINE_READER_ROLE_ARN  that role, to be assumed for reading it alone; without it you read as who you are
-  WORK_BUCKET                 bucket of the receipts, and of what was replayed
-  STAGE_BUCKET                bucket that Firehose writes into, for the copy route and --failed
+  QUARANTINE_BUCKET       bucket of the rejects; only the role penstock-<stage>-quarantine-reader may read it
+  QUARANTINE_PROFILE      AWS profile that assumes that role; used for reading that bucket and nothing else
+  WORK_BUCKET             bucket of the receipts, and of what was replayed
+  STAGE_BUCKET            bucket that Firehose writes into, for the copy route and --failed
   and what ${…} in contracts stands for: LANDING_BUCKET, LOAD_QUEUE_URL, STREAM_NAME
   With --load:
 ",

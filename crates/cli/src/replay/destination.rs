@@ -1,8 +1,8 @@
 //! Sends what is packed: to the queue or stream that the contract names, or into the stage bucket. Judges nothing.
 
-use penstock_aws::fifo::Sink;
 use penstock_aws::vars::Vars;
 use penstock_core::contract::Contract;
+use s3_to_sqs_fifo::Sink;
 
 use super::Replay;
 use super::outbox::Packed;

@@ -27,8 +27,9 @@ use crate::rejects::read::Lines;
 
 /// Where Firehose puts what it could not process.
 const FOLDER: &str = "_failed/";
-const NO_RECORD: &str = "their line holds no record as Firehose writes it";
-const NO_DATASET: &str = "the records say no dataset: name it with one --dataset";
+const NO_RECORD: &str = "the line holds no record as Firehose writes it";
+const NOT_DONE: &str = "not taken, or not noted: run this again";
+const NO_DATASET: &str = "says no dataset: name it with one --dataset";
 
 /// A line as Firehose writes it; names differ between kinds of failure in their first letter.
 #[derive(Debug, Deserialize)]
@@ -258,7 +259,7 @@ impl Replay<'_> {
                 };
                 if let Err(error) = sent {
                     self.summary.fault(format!("{key}: {error}"));
-                    self.summary.hold(&dataset, "sending or noting them failed: run this again", key, count);
+                    self.summary.hold(&dataset, NOT_DONE, key, count);
                     continue;
                 }
             }

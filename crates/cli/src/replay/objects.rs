@@ -17,10 +17,10 @@ use crate::failure::Failure;
 /// Events that are sent at once.
 const AT_ONCE: usize = 10;
 const FAILED: &str = "what Firehose could not process is replayed with --failed";
-const NO_QUEUE: &str = "S3 sends the events of their keys to no queue: was the stage deployed?";
-const NO_DATASET: &str = "no contract's location matches their keys";
-const NOT_TAKEN: &str = "their events were not taken: run this again";
-const AGAIN: &str = "what of them is loaded already is not loaded again";
+const NO_QUEUE: &str = "S3 sends events of the key to no queue: was the stage deployed?";
+const NO_DATASET: &str = "no contract's location matches the key";
+const NOT_TAKEN: &str = "the event was not taken: run this again";
+const AGAIN: &str = "what is loaded already is not loaded again";
 
 /// Locations of the datasets, their variables filled in.
 type Locations = Vec<(String, Glob)>;

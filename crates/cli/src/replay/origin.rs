@@ -48,13 +48,12 @@ impl Known {
 /// Why single records of an object cannot go back.
 pub type Reason = &'static str;
 
-const NO_OBJECT: Reason = "its line names no object of S3";
+const NO_OBJECT: Reason = "the line names no object of S3";
 const REPLACED: Reason =
-    "its file was replaced or removed since, and the contract says penstock.onReplace: replace";
-const NO_TIME: Reason = "its file is gone, nothing tells when it was written, and without penstock.orderBy only that \
-     decides which version of a key is the newer one";
+    "the file was replaced or removed since, and the contract says penstock.onReplace: replace";
+const NO_TIME: Reason = "the file is gone, nothing tells when it was written, and without penstock.orderBy only that decides which version of a key is the newer one";
 const NO_HEADER: Reason =
-    "its columns are named in the first line of its file, which was replaced or removed since";
+    "the columns are named in the first line of the file, which was replaced or removed since";
 
 impl Replay<'_> {
     /// The origin of an object's records, or why they have none.

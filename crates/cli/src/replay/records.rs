@@ -20,17 +20,16 @@ use crate::rejects::line::{Line, Unkept};
 use crate::rejects::read::Lines;
 use crate::rejects::{denied, is_reject_part, not_listed};
 
-const UNKNOWN: &str =
-    "they are of no dataset: deploy a contract for them, and replay their files with --objects";
-const NO_CONTRACT: &str = "their dataset has no contract here";
-const NO_WAY: &str = "no function of this version is known to have rejected them";
-const NO_SERVER: &str = "the contract has no queue or stream any more, whichever their function sends to";
-const WHOLE: &str = "this is about a whole file: --objects --prefix replays it";
-const FAILED: &str =
-    "their file failed as a whole, and nothing of it is loaded: --objects --prefix replays it";
+const UNKNOWN: &str = "of no dataset: deploy a contract for it, and replay the file with --objects";
+const NO_CONTRACT: &str = "the dataset has no contract here";
+const NO_WAY: &str = "no function of this version writes such lines";
+const NO_SERVER: &str = "the contract has no queue or stream any more to send it to";
+const WHOLE: &str = "about a whole file, which --objects --prefix replays";
+const FAILED: &str = "the file failed as a whole, and nothing of it is loaded: --objects --prefix replays it";
 const CUT: &str = "longer than what quarantine keeps of a record";
-const GONE: &str = "of their text nothing was kept";
-const GUESSED: &str = "their file is gone: the time of their quarantine stands for that of the file";
+const GONE: &str = "nothing of the text was kept";
+const NOT_DONE: &str = "not taken, or not noted: run this again";
+const GUESSED: &str = "the file is gone: the time of the quarantine stands for that of the file";
 
 /// Parts that hold the rejects of one object by one function.
 type Subjects = BTreeMap<(String, String), Vec<Listed>>;
@@ -302,12 +301,7 @@ impl Replay<'_> {
             };
             if let Err(error) = noted {
                 self.summary.fault(format!("{}: {error}", known.origin.source));
-                self.summary.hold(
-                    part.dataset,
-                    "sending or noting them failed: run this again",
-                    &known.origin.source,
-                    count,
-                );
+                self.summary.hold(part.dataset, NOT_DONE, &known.origin.source, count);
                 return Ok(());
             }
         }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use aws_sdk_s3::primitives::ByteStream;
 use penstock_aws::fetch::{Fetch, fetch};
 use penstock_core::decode::{Broken, Limits};
 use penstock_core::ident;
@@ -13,10 +14,10 @@ use penstock_core::row::{Checker, Origin};
 use super::summary::Summary;
 use crate::rejects::line::Line;
 
-const GONE: &str = "removed or replaced while this looked at them";
+const GONE: &str = "removed or replaced while this looked at it";
 const UNREADABLE: &str = "cannot be read";
-const BROKEN: &str = "break off or cannot be read on";
-const OVER: &str = "more of their records would be rejected than penstock.maxRejectedFraction allows";
+const BROKEN: &str = "breaks off or cannot be read on";
+const OVER: &str = "more records would be rejected than penstock.maxRejectedFraction allows";
 
 /// A file to try.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub struct Trial<'a> {
 impl Trial<'_> {
     /// Reads it and tells the summary; an error is one of S3 or of the contract.
     pub async fn run(&self, summary: &mut Summary) -> Result<(), String> {
-        let mut body = match fetch(self.s3, &self.object).await.map_err(|error| error.to_string())? {
+        let body = match fetch(self.s3, &self.object).await.map_err(|error| error.to_string())? {
             Fetch::Found(fetched) => fetched.body,
             Fetch::Superseded => {
                 summary.note(GONE, 1);
@@ -42,13 +43,20 @@ impl Trial<'_> {
                 return Ok(());
             }
         };
+        let tally =
+            self.read(body, summary).await.map_err(|reason| format!("{}: {reason}", self.object.uri()))?;
+        self.conclude(&tally, summary);
+        Ok(())
+    }
+
+    async fn read(&self, mut body: ByteStream, summary: &mut Summary) -> Result<Tally, String> {
         let uri = self.object.uri();
         // Stamps are made of it, and nobody sees them.
         let origin = Origin::new(uri.clone(), ident::stable_id([uri.as_str()]), 0);
         let ingest = Ingest::new(Arc::clone(self.checker), origin, Limits::default());
-        let mut ingest = ingest.map_err(|error| format!("{uri}: {error}"))?;
+        let mut ingest = ingest.map_err(|error| error.to_string())?;
         let (mut batch, mut tally) = (Batch::default(), Tally::default());
-        while let Some(piece) = body.try_next().await.map_err(|error| format!("{uri}: {error}"))? {
+        while let Some(piece) = body.try_next().await.map_err(|error| error.to_string())? {
             let mut rest: &[u8] = &piece;
             while !rest.is_empty() && tally.broken.is_none() {
                 let step = ingest.step(rest, &mut batch);
@@ -68,8 +76,7 @@ impl Trial<'_> {
                 Err(broken) => tally.broken = Some(broken),
             }
         }
-        self.conclude(&tally, summary);
-        Ok(())
+        Ok(tally)
     }
 
     fn take(&self, batch: &mut Batch, tally: &mut Tally, summary: &mut Summary) {

@@ -20,7 +20,7 @@ use aws_sdk_s3::types::{
 use aws_sdk_sqs::operation::get_queue_url::GetQueueUrlOutput;
 use aws_sdk_sqs::operation::send_message_batch::SendMessageBatchOutput;
 use aws_sdk_sqs::types::SendMessageBatchResultEntry;
-use aws_smithy_mocks::{MockResponse, RuleMode, mock, mock_client};
+use aws_smithy_mocks::{MockResponse, Rule, RuleMode, mock, mock_client};
 use clap::Parser;
 use penstock::{Cli, Clients, Connect};
 use penstock_core::ident::{self, ContentTag, HexId};
@@ -96,8 +96,15 @@ impl Cloud {
     }
 
     fn s3(&self) -> aws_sdk_s3::Client {
+        let [get, head] = self.reads();
+        let (list, put) = (self.list(), self.puts());
+        let wires = mock!(aws_sdk_s3::Client::get_bucket_notification_configuration).then_output(wired);
+        mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&list, &get, &head, &put, &wires])
+    }
+
+    fn list(&self) -> Rule {
         let state = self.clone();
-        let list = mock!(aws_sdk_s3::Client::list_objects_v2).then_compute_output(move |input| {
+        mock!(aws_sdk_s3::Client::list_objects_v2).then_compute_output(move |input| {
             let keys = state.keys(input.bucket().unwrap());
             if input.delimiter().is_some() {
                 let mut names: Vec<&str> = keys.iter().filter_map(|key| key.split('/').next()).collect();
@@ -114,7 +121,10 @@ impl Cloud {
                 object.last_modified(DateTime::from_millis(WRITTEN_MS as i64)).build()
             });
             ListObjectsV2Output::builder().set_contents(Some(listed.collect())).build()
-        });
+        })
+    }
+
+    fn reads(&self) -> [Rule; 2] {
         let state = self.clone();
         let get = mock!(aws_sdk_s3::Client::get_object).then_compute_response(move |input| {
             let place = (input.bucket().unwrap().to_owned(), input.key().unwrap().to_owned());
@@ -143,8 +153,12 @@ impl Cloud {
                 None => MockResponse::Http(error(404, "")),
             }
         });
+        [get, head]
+    }
+
+    fn puts(&self) -> Rule {
         let state = self.clone();
-        let put = mock!(aws_sdk_s3::Client::put_object).then_compute_response(move |input| {
+        mock!(aws_sdk_s3::Client::put_object).then_compute_response(move |input| {
             let key = input.key().unwrap();
             let is_refused = state.state().refused_puts.is_some_and(|prefix| key.starts_with(prefix));
             if is_refused {
@@ -152,9 +166,7 @@ impl Cloud {
             }
             state.put(input.bucket().unwrap(), key, input.body().bytes().unwrap());
             MockResponse::Output(PutObjectOutput::builder().build())
-        });
-        let wires = mock!(aws_sdk_s3::Client::get_bucket_notification_configuration).then_output(wired);
-        mock_client!(aws_sdk_s3, RuleMode::MatchAny, [&list, &get, &head, &put, &wires])
+        })
     }
 
     fn sqs(&self) -> aws_sdk_sqs::Client {

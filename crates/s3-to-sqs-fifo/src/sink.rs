@@ -1,7 +1,6 @@
 //! Sends messages to the FIFO queue: batches by count and bytes, every refused entry told and sent again, order
 //! within a group kept. A request holds at most one message of a group, so a refused one is never overtaken by a
-//! later message of its group; that later one waits until it is in. Knows no row: what a message says is its sender's
-//! business.
+//! later message of its group; that later one waits until it is in.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
@@ -118,7 +117,8 @@ impl<'a> Sink<'a> {
         });
         let entries = entries.collect::<Result<Vec<_>, _>>()?;
         let request = self.sqs.send_message_batch().queue_url(self.queue_url).set_entries(Some(entries));
-        let answer = request.send().await.map_err(|error| SendError::Request(crate::answered(&error)))?;
+        let answer =
+            request.send().await.map_err(|error| SendError::Request(penstock_aws::answered(&error)))?;
         let accepted: HashSet<&str> = answer.successful().iter().map(|entry| entry.id()).collect();
         let mut last_code = None;
         let mut again = Vec::new();
