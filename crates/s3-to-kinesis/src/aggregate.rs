@@ -65,17 +65,17 @@ impl Buckets {
         Self { max_bytes, open: open.collect() }
     }
 
-    /// Adds a row; `closed` gets the record that has no more room for it.
+    /// Adds a row; `closed` gets the records that are full, so that no bucket holds more than the target.
     pub fn push(
         &mut self,
         key: &HexId,
         data: &[u8],
-        closed: impl FnOnce(Label, &mut Aggregation),
+        mut closed: impl FnMut(Label, &mut Aggregation),
     ) -> Result<(), OverLimit> {
         let Some(open) = self.open.get_mut(usize::from(Bucket::of(key).0)) else { return Ok(()) };
-        let bytes = open.aggregation.bytes_with(key.as_str(), data.len());
-        if bytes > self.max_bytes.min(TARGET_BYTES) {
-            open.close(closed);
+        let target = self.max_bytes.min(TARGET_BYTES);
+        if open.aggregation.bytes_with(key.as_str(), data.len()) > target {
+            open.close(&mut closed);
             let alone = open.aggregation.bytes_with(key.as_str(), data.len());
             if alone > self.max_bytes {
                 return Err(OverLimit(alone));
@@ -83,6 +83,9 @@ impl Buckets {
         }
         open.first.get_or_insert(*key);
         open.aggregation.push(key.as_str(), data);
+        if open.aggregation.bytes() > target {
+            open.close(closed);
+        }
         Ok(())
     }
 
@@ -185,6 +188,13 @@ mod tests {
         let packed = packed(&keys, 100_000, 101_000);
         assert!(packed.iter().all(|(label, record)| label.rows == 1 && record.len() <= 101_000));
         let mut buckets = Buckets::new(101_000);
+        let mut closed = 0;
+        let mut count = |_: Label, full: &mut Aggregation| {
+            closed += 1;
+            full.finish(&mut Vec::new());
+        };
+        buckets.push(&keys[0], &[b'x'; 100_000], &mut count).unwrap();
+        assert_eq!(closed, 1, "it takes no memory until the end");
         let refused = buckets.push(&keys[0], &[b'x'; 101_000], |_, _| panic!("nothing to close"));
         assert!(matches!(refused, Err(OverLimit(bytes)) if bytes > 101_000));
         buckets.close(|_, _| panic!("the row left no trace"));

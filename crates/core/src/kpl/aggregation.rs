@@ -6,6 +6,9 @@ use md5::{Digest, Md5};
 use super::wire::{bytes_len, number_len, put_bytes, put_head, put_number};
 use super::{DATA, DIGEST_BYTES, HASH_KEY_INDEX, HASH_KEYS, KEY_INDEX, KEYS, MAGIC, RECORDS};
 
+/// Memory that is kept for the next record: what a single large one took is given back.
+const KEPT_BYTES: usize = 64 << 10;
+
 /// User records on their way into one stream record.
 #[derive(Debug)]
 pub struct Aggregation {
@@ -76,8 +79,10 @@ impl Aggregation {
             out.extend_from_slice(part);
         }
         out.extend_from_slice(&digest.finalize());
-        self.keys.clear();
-        self.records.clear();
+        for part in [&mut self.keys, &mut self.records] {
+            part.clear();
+            part.shrink_to(KEPT_BYTES);
+        }
         (self.key_count, self.last_key_len, self.count) = (0, 0, 0);
     }
 

@@ -34,7 +34,7 @@ pub enum SendError {
         message: String,
     },
     /// The function may not write to it, or not use its key.
-    #[error("stream {stream} must not be written to: {message}")]
+    #[error("stream {stream} refuses this function: {message}")]
     Denied {
         /// The stream.
         stream: String,

@@ -72,6 +72,8 @@ pub enum Reply {
     Fails(u16, &'static str),
     /// All records are accepted, and the answer never arrives.
     Lost,
+    /// Success, and no JSON.
+    Garbled,
 }
 
 impl Reply {
@@ -194,6 +196,7 @@ impl Kinesis {
         seen.in_flight -= 1;
         match reply {
             Reply::Fails(status, name) => Ok(response(status, &json!({"__type": name, "message": "no"}))),
+            Reply::Garbled => Ok(HttpResponse::new(200.try_into().unwrap(), SdkBody::from("<html>"))),
             Reply::Lost => {
                 seen.accepted.extend(entries);
                 Err(ConnectorError::io("connection reset".into()))
