@@ -86,6 +86,10 @@ status: tools quiet-build ## what was read, loaded and rejected, and whether it 
 rejects: tools quiet-build ## records in quarantine, and why [STAGE=...] [ARGS='--dataset NAME']
 	@$(VENV)/bin/python infra/python/stage.py --stage "$(STAGE)" --no-warehouse -- $(TARGET)/penstock rejects $(ARGS)
 
+.PHONY: replay-rejects
+replay-rejects: tools quiet-build ## what was rejected or failed back into its route: make replay-rejects ARGS='--dataset NAME --dry-run' [STAGE=...]
+	@$(PENSTOCK) replay $(ARGS)
+
 .PHONY: sql
 sql: tools quiet-build ## a query to the warehouse: make sql Q='SELECT ...' [STAGE=...]
 	@test -n "$$Q" || { echo "error: say what to ask: make sql Q='SELECT ...'" >&2; exit 2; }

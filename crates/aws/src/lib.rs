@@ -34,11 +34,21 @@ pub use start::StartError;
 /// Clients are made from this once, in main.
 #[cfg(feature = "sdk")]
 pub async fn sdk_config() -> aws_config::SdkConfig {
+    loader().load().await
+}
+
+/// The same as who a profile of the AWS configuration says, for tools: also where the environment has credentials.
+#[cfg(feature = "sdk")]
+pub async fn sdk_config_as(profile: &str) -> aws_config::SdkConfig {
+    let own = aws_config::profile::ProfileFileCredentialsProvider::builder().profile_name(profile).build();
+    loader().credentials_provider(own).load().await
+}
+
+#[cfg(feature = "sdk")]
+fn loader() -> aws_config::ConfigLoader {
     // The SDK is the owner of retries within one call; the trigger owns all others.
     aws_config::defaults(aws_config::BehaviorVersion::latest())
         .retry_config(aws_config::retry::RetryConfig::standard().with_max_attempts(4))
-        .load()
-        .await
 }
 
 /// An S3 client. Under `AWS_ENDPOINT_URL` (a local cloud) buckets are addressed by path, as their names do not resolve.

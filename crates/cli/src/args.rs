@@ -36,6 +36,9 @@ pub enum Command {
     /// Print the records that are in quarantine, with the rules they break; classified values are masked
     #[command(after_help = REJECTS_HELP)]
     Rejects(RejectsArgs),
+    /// Send what is in quarantine, what Firehose could not process, or whole files back through their route
+    #[command(after_help = replay::HELP)]
+    Replay(ReplayArgs),
     /// Run one statement in the warehouse and print its result
     #[command(after_help = SQL_HELP)]
     Sql(SqlArgs),
@@ -153,6 +156,10 @@ Environment:
     "  DATABASE                database to run in [default: dev]\n",
     aws_environment!(),
 );
+
+mod replay;
+
+pub use replay::ReplayArgs;
 
 /// What to check.
 #[derive(Debug, Args)]

@@ -1,10 +1,11 @@
-//! Lists and opens the objects of a bucket, and tells in one line why that cannot be done. Writes nothing.
+//! Lists, opens and writes the objects of a bucket, and tells in one line why that cannot be done. Knows no object.
 
 use std::fmt;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::Object;
 
 use penstock_aws::answered;
 
@@ -22,6 +23,18 @@ pub struct Listed {
     pub key: String,
     /// When it was written.
     pub modified: Option<DateTime>,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its ETag, without quotes.
+    pub etag: Option<String>,
+}
+
+impl Listed {
+    fn of(own: Object) -> Option<Self> {
+        let bytes = own.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+        let etag = own.e_tag.map(|etag| etag.trim_matches('"').to_owned());
+        Some(Self { key: own.key?, modified: own.last_modified, bytes, etag })
+    }
 }
 
 /// What S3 does not give.
@@ -65,6 +78,11 @@ impl Bucket {
         Self { s3, name }
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// `s3://bucket/key`.
     pub fn uri(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.name)
@@ -98,6 +116,14 @@ impl Bucket {
     }
 }
 
+impl Bucket {
+    /// Writes an object, whether or not it is there.
+    pub async fn put(&self, key: &str, body: Vec<u8>) -> Result<(), BucketError> {
+        let put = self.s3.put_object().bucket(&self.name).key(key).body(ByteStream::from(body)).send().await;
+        put.map(|_| ()).map_err(|error| BucketError::new(self.uri(key), &error))
+    }
+}
+
 /// Pages of a listing.
 #[derive(Debug)]
 pub struct Pages<'a> {
@@ -117,7 +143,6 @@ impl Pages<'_> {
         let answer = answer.map_err(|error| BucketError::new(self.bucket.uri(&self.prefix), &error))?;
         self.next = answer.next_continuation_token.filter(|token| !token.is_empty()).map(Some);
         let objects = answer.contents.unwrap_or_default().into_iter();
-        let listed = objects.filter_map(|own| Some(Listed { key: own.key?, modified: own.last_modified }));
-        Ok(Some(listed.collect()))
+        Ok(Some(objects.filter_map(Listed::of).collect()))
     }
 }

@@ -9,10 +9,12 @@ use crate::failure::Failure;
 /// Clients of what commands ask.
 #[derive(Debug, Clone)]
 pub struct Clients {
-    /// Receipts and quarantine.
+    /// Buckets.
     pub s3: aws_sdk_s3::Client,
-    /// The queue.
+    /// The queues.
     pub sqs: aws_sdk_sqs::Client,
+    /// The streams.
+    pub kinesis: aws_sdk_kinesis::Client,
     /// The warehouse's Data API.
     pub redshift: aws_sdk_redshiftdata::Client,
 }
@@ -41,12 +43,21 @@ impl Connect {
         Ok(Clients {
             s3: penstock_aws::s3_client(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
+            kinesis: aws_sdk_kinesis::Client::new(&config),
             redshift: aws_sdk_redshiftdata::Client::new(&config),
         })
     }
 }
 
 impl Clients {
+    /// S3 as who may read the quarantine bucket, if a profile for that is named.
+    pub async fn quarantine_reader(&self, env: Env<'_>) -> aws_sdk_s3::Client {
+        match Vars::new(env).optional("QUARANTINE_PROFILE") {
+            Some(own) => penstock_aws::s3_client(&penstock_aws::sdk_config_as(&own).await),
+            None => self.s3.clone(),
+        }
+    }
+
     /// The warehouse at its target.
     pub fn warehouse(&self, target: WarehouseTarget) -> Warehouse {
         Warehouse::new(self.redshift.clone(), target)

@@ -8,10 +8,11 @@
 //! | `migrate` | runs that SQL, where it is not done yet; adds and widens columns | files, a warehouse |
 //! | `status` | holds receipts and ledgers to what they must add up to | files, the work bucket, a warehouse |
 //! | `rejects` | prints what is in quarantine, classified values masked | files, the quarantine bucket |
+//! | `replay` | sends quarantined records, records that Firehose could not process, and whole files on their way again | files, the stage's buckets and queues |
 //! | `sql` | runs one statement and prints its result | a warehouse |
 //!
 //! What a contract means is penstock-core's; this crate reads files, asks the warehouse and buckets, and tells
-//! people.
+//! people; `migrate` and `replay` alone change anything.
 
 mod advice;
 mod alter;
@@ -30,6 +31,7 @@ mod models;
 mod obstacles;
 mod printable;
 mod rejects;
+mod replay;
 mod sql;
 mod statement;
 mod status;
@@ -65,6 +67,8 @@ pub async fn run_with(
         Command::Migrate(args) => migrate::run(&args, env, connect, out).await,
         Command::Status(args) => status::run(&args, env, connect, out).await,
         Command::Rejects(args) => rejects::run(&args, env, connect, out, err).await,
+        // Boxed: its future holds every step of every route.
+        Command::Replay(args) => Box::pin(replay::run(&args, env, connect, out, err)).await,
         Command::Sql(args) => sql::run(&args, env, connect, out).await,
     };
     match done {

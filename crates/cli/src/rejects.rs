@@ -2,8 +2,8 @@
 //! nowhere else: what prints is given masked lines only. Changes nothing.
 
 pub mod line;
-mod read;
-mod report;
+pub mod read;
+pub mod report;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -169,15 +169,18 @@ impl Reading<'_> {
     }
 }
 
-fn is_reject_part(key: &str) -> bool {
+/// Whether a key is one of quarantined lines.
+pub fn is_reject_part(key: &str) -> bool {
     key.ends_with(".jsonl.gz") || key.ends_with(".jsonl")
 }
 
-fn not_listed(error: BucketError) -> Failure {
+/// Why the bucket cannot be listed, and what helps.
+pub fn not_listed(error: BucketError) -> Failure {
     if error.is_denied() { denied(&error) } else { Failure::refused(error) }
 }
 
-fn denied(error: &BucketError) -> Failure {
+/// Why a part cannot be read, and what helps.
+pub fn denied(error: &BucketError) -> Failure {
     Failure::refused(format!(
         "{error}: the quarantine bucket is readable only by the role penstock-<stage>-quarantine-reader: assume it and \
          run this again"

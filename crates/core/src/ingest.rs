@@ -3,6 +3,7 @@
 
 mod checkpoint;
 mod reader;
+mod recheck;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::reject::Reject;
 use crate::row::{CheckedRows, Checker, Origin, Place, Rows, Session, Warnings};
 pub use checkpoint::Checkpoint;
 use reader::{Reader, Taken};
+pub use recheck::{Recheck, needs_header};
 
 /// Rows and rejects of one object, since it was last cleared. `read` counts both.
 #[derive(Debug, Default)]

@@ -27,7 +27,7 @@ pub use config::{Config, SERVICE};
 pub use deliver::Delivered;
 pub use error::Error;
 pub use penstock_aws::StartError;
-pub use sink::SendError;
+pub use sink::{SendError, Sink};
 
 /// The function: its settings and clients, made once.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ mod faults;
 mod files;
 mod freshness;
 mod ranges;
+mod replay;
 mod rig;
 mod semantics;
 mod trusted;

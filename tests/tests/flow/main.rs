@@ -8,4 +8,5 @@ mod delivery;
 mod events;
 mod faults;
 mod redelivery;
+mod replay;
 mod throughput;

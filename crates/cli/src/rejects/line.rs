@@ -1,8 +1,10 @@
 //! One line of the quarantine, and what of it may be shown. Prints nothing.
 
+use std::borrow::Cow;
+
 use penstock_core::contract::Contract;
 use penstock_core::mask::{is_classified, mask};
-use penstock_core::reject::Rule;
+use penstock_core::reject::{Rule, Violation};
 use serde::{Deserialize, Serialize};
 
 use crate::check::counted;
@@ -48,9 +50,55 @@ pub struct BrokenRule {
     pub reason: String,
 }
 
+impl From<Violation> for BrokenRule {
+    fn from(own: Violation) -> Self {
+        Self { rule: own.rule.as_str().to_owned(), column: own.column, reason: own.reason }
+    }
+}
+
+/// Why a line has no record in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unkept {
+    /// It is about a whole object or message.
+    Whole,
+    /// The record was longer than what a line keeps.
+    Cut,
+    /// Nothing of it was kept.
+    Gone,
+}
+
+fn bytes_of(hex: &str) -> Option<Vec<u8>> {
+    let pair = |at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
+    (0..hex.len()).step_by(2).map(pair).collect()
+}
+
 const HIDDEN_REASON: &str = "(the warehouse's text may hold values; --show-classified shows it)";
 
 impl Line {
+    /// A record that is in no quarantine, as if it were.
+    pub fn of_record(
+        dataset: &str,
+        source: &str,
+        (position, line): (Option<u64>, Option<u64>),
+        raw: &[u8],
+        violations: Vec<Violation>,
+    ) -> Self {
+        let text = std::str::from_utf8(raw).ok();
+        let hex = || raw.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self {
+            dataset: dataset.to_owned(),
+            object_id: String::new(),
+            source: source.to_owned(),
+            contract_version: None,
+            position,
+            line,
+            rules: violations.into_iter().map(BrokenRule::from).collect(),
+            raw: text.map(str::to_owned),
+            raw_hex: text.is_none().then(hex),
+            raw_bytes: None,
+        }
+    }
+
     /// The line without classified values. Without a contract all of the record counts as classified.
     pub fn masked(mut self, contract: Option<&Contract>) -> Self {
         if contract.is_some_and(|contract| !is_classified(contract)) {
@@ -71,6 +119,19 @@ impl Line {
         self
     }
 
+    /// The bytes of the record, or why they are not here.
+    pub fn record(&self) -> Result<Cow<'_, [u8]>, Unkept> {
+        if self.raw_bytes.is_some() {
+            return Err(Unkept::Cut);
+        }
+        match (&self.raw, &self.raw_hex) {
+            (Some(raw), _) => Ok(Cow::Borrowed(raw.as_bytes())),
+            (None, Some(hex)) => bytes_of(hex).map(Cow::Owned).ok_or(Unkept::Gone),
+            (None, None) if self.position.is_none() => Err(Unkept::Whole),
+            (None, None) => Err(Unkept::Gone),
+        }
+    }
+
     /// Size of the record as it came.
     fn bytes(&self) -> usize {
         let raw = self.raw.as_ref().map(String::len);
@@ -85,7 +146,7 @@ mod tests {
 
     use penstock_core::ident;
     use penstock_core::quarantine::Subject;
-    use penstock_core::reject::{Reject, Violation};
+    use penstock_core::reject::Reject;
 
     use super::*;
 

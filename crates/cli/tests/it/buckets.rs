@@ -105,6 +105,12 @@ pub fn no_warehouse() -> aws_sdk_redshiftdata::Client {
     aws_sdk_redshiftdata::Client::from_conf(config)
 }
 
+/// A stream that nobody may write to.
+fn no_stream() -> aws_sdk_kinesis::Client {
+    let config = aws_sdk_kinesis::Config::builder().behavior_version(BehaviorVersion::latest()).build();
+    aws_sdk_kinesis::Client::from_conf(config)
+}
+
 /// Runs a command over the contracts of a directory.
 pub async fn run(
     directory: &Path,
@@ -116,7 +122,7 @@ pub async fn run(
     let cli = Cli::try_parse_from(command.iter().chain(&arguments[1..])).unwrap();
     let lookup = |name: &str| env.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned());
     let (s3, redshift) = clients;
-    let connect = Connect::With(Box::new(Clients { s3, sqs: sqs(), redshift }));
+    let connect = Connect::With(Box::new(Clients { s3, sqs: sqs(), kinesis: no_stream(), redshift }));
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let exit = penstock::run_with(cli, &lookup, connect, &mut out, &mut err).await;
     let text = |bytes| String::from_utf8(bytes).unwrap();

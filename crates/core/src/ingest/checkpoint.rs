@@ -54,6 +54,11 @@ impl Checkpoint {
         Self { position, line: None, ..self.clone() }
     }
 
+    /// Right before one record, whose bytes alone are given.
+    pub(super) fn of_record(position: u64, decoder: Decoder, seen: Vec<Vec<(HexId, HexId)>>) -> Self {
+        Self { position, packed: false, line: None, decoder, seen }
+    }
+
     pub(super) fn decoder(&self) -> &Decoder {
         &self.decoder
     }

@@ -1,0 +1,296 @@
+//! Records that Firehose could not process, from the stage bucket's `_failed/`: JSON lines with the record in base64,
+//! when it came, and why it failed. What is a row by now goes onto its stream once more; a record is its rows or its
+//! fault, as the transform has it.
+//!
+//! A row that has no stamps yet gets them here, of the record's arrival and of its place in the file of failed records,
+//! which nobody writes twice: sent again, it is the same row, and a second run of the transform keeps its stamps.
+
+use std::collections::BTreeMap;
+
+use base64_simd::STANDARD;
+use penstock_core::contract::Delimiter;
+use penstock_core::decode::{JsonFramer, Limits};
+use penstock_core::quarantine::UNKNOWN_DATASET;
+use penstock_core::reject::{Rule, Violation};
+use penstock_core::row::{MAX_SEQUENCE_DIGITS, Place, Rows, Sequence, Session, StreamPlace};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::Replay;
+use super::marks::{Marks, id_of};
+use super::stream::Records;
+use crate::bucket::Bucket;
+use crate::failure::Failure;
+use crate::rejects::line::Line;
+use crate::rejects::read::Lines;
+
+/// Where Firehose puts what it could not process.
+const FOLDER: &str = "_failed/";
+const NO_RECORD: &str = "the line holds no record as Firehose writes it";
+const NOT_DONE: &str = "not taken, or not noted: run this again";
+const NO_DATASET: &str = "says no dataset: name it with one --dataset";
+
+/// A line as Firehose writes it; names differ between kinds of failure in their first letter.
+#[derive(Debug, Deserialize)]
+struct Failed {
+    #[serde(rename = "rawData")]
+    raw_data: String,
+    #[serde(rename = "arrivalTimestamp")]
+    arrival: Value,
+    #[serde(rename = "sequenceNumber", default)]
+    sequence: Value,
+    #[serde(rename = "subSequenceNumber", default)]
+    subsequence: Value,
+}
+
+/// What a row says of itself, if it is stamped.
+#[derive(Debug, Default, Deserialize)]
+struct Stamped {
+    #[serde(rename = "_record_id", default)]
+    record_id: Option<IgnoredAny>,
+    #[serde(rename = "_dataset", default)]
+    dataset: Option<Value>,
+}
+
+/// A record and where it stood.
+struct Record<'a> {
+    bytes: Vec<u8>,
+    failed: Failed,
+    /// `s3://bucket/key#line`: what names it where it has no sequence number.
+    name: String,
+    /// `s3://bucket/key`.
+    source: &'a str,
+}
+
+/// Records of one file that fit, by dataset, and their numbers.
+type Ready = BTreeMap<String, (Records, Vec<String>)>;
+
+/// A record that is no row: its dataset, where that is known, and why.
+struct Fault {
+    dataset: Option<String>,
+    violations: Vec<Violation>,
+}
+
+impl Replay<'_> {
+    /// Replays what Firehose could not process.
+    pub async fn failed(&mut self) -> Result<(), Failure> {
+        let stage = self.bucket("STAGE_BUCKET")?;
+        let marks = Marks::under(self.bucket("WORK_BUCKET")?, FOLDER).await?;
+        let (mut keys, mut pages) = (Vec::new(), stage.list(FOLDER.to_owned()));
+        while let Some(page) = pages.next().await.map_err(Failure::refused)? {
+            let asked = page.into_iter().filter(|own| {
+                self.selection.takes_time(own.modified) && self.selection.takes_source(&stage.uri(&own.key))
+            });
+            keys.extend(asked.map(|own| own.key));
+        }
+        for (done, key) in keys.iter().enumerate() {
+            self.progress(done, keys.len());
+            self.failed_file(&stage, key, &marks).await?;
+        }
+        Ok(())
+    }
+
+    /// Judges a file, sends what fits and then notes it.
+    async fn failed_file(&mut self, stage: &Bucket, key: &str, marks: &Marks) -> Result<(), Failure> {
+        let uri = stage.uri(key);
+        let before = match marks.of(key).await {
+            Ok(_) if self.args.again => Default::default(),
+            Ok(before) => before,
+            Err(fault) => {
+                self.summary.fault(fault);
+                return Ok(());
+            }
+        };
+        let mut lines = match stage.get(key).await {
+            Ok(body) => Lines::new(body),
+            Err(error) if error.is_gone() => return Ok(()),
+            Err(error) => {
+                self.summary.fault(error.to_string());
+                return Ok(());
+            }
+        };
+        let mut ready = Ready::new();
+        for number in 0.. {
+            match lines.next().await {
+                Ok(None) => break,
+                Ok(Some(line)) if line.trim_ascii().is_empty() => {}
+                Ok(Some(line)) if before.contains(&id_of(Some(number), b"")) => {
+                    self.replayed_line(&line, &uri, number);
+                }
+                Ok(Some(line)) => self.failed_line(&line, &uri, number, &mut ready),
+                Err(reason) => {
+                    self.summary.fault(format!("{uri}: {reason}"));
+                    break;
+                }
+            }
+        }
+        self.deliver_failed(key, ready, marks).await
+    }
+
+    /// One that was replayed before is looked at only for its dataset.
+    fn replayed_line(&mut self, line: &[u8], uri: &str, number: u64) {
+        let record = Record::read(line, format!("{uri}#{number}"), uri);
+        let dataset = record.and_then(|record| match self.rows_of(&record) {
+            Ok((dataset, _)) => Some(dataset),
+            Err(fault) => fault.dataset,
+        });
+        let dataset = dataset.unwrap_or_else(|| UNKNOWN_DATASET.to_owned());
+        if self.selection.takes_dataset(&dataset) {
+            let counts = self.summary.of(&dataset);
+            (counts.found, counts.before) = (counts.found + 1, counts.before + 1);
+        }
+    }
+
+    fn failed_line(&mut self, line: &[u8], uri: &str, number: u64, ready: &mut Ready) {
+        let name = format!("{uri}#{number}");
+        let Some(record) = Record::read(line, name, uri) else {
+            self.summary.of(UNKNOWN_DATASET).found += 1;
+            self.summary.hold(UNKNOWN_DATASET, NO_RECORD, uri, 1);
+            return;
+        };
+        match self.rows_of(&record) {
+            Ok((dataset, _)) if !self.selection.takes_dataset(&dataset) => {}
+            Ok((dataset, records)) => {
+                self.summary.of(&dataset).found += 1;
+                let number = id_of(Some(number), b"");
+                match ready.get_mut(&dataset) {
+                    Some((all, numbers)) => {
+                        all.append(records);
+                        numbers.push(number);
+                    }
+                    None => drop(ready.insert(dataset, (records, vec![number]))),
+                }
+            }
+            Err(Fault { dataset: Some(dataset), .. }) if !self.selection.takes_dataset(&dataset) => {}
+            Err(Fault { dataset, violations }) => {
+                let has_none = dataset.is_none();
+                let dataset = dataset.unwrap_or_else(|| UNKNOWN_DATASET.to_owned());
+                self.summary.of(&dataset).found += 1;
+                if has_none {
+                    return self.summary.hold(&dataset, NO_DATASET, uri, 1);
+                }
+                let contract = self.checkers.get(&dataset).map(|own| own.contract());
+                let line =
+                    Line::of_record(&dataset, uri, (None, Some(number + 1)), &record.bytes, violations);
+                let shown = if self.args.show_classified { line } else { line.masked(contract) };
+                self.summary.reject(&dataset, &shown);
+            }
+        }
+    }
+
+    /// The rows of a record, each a record of its dataset's stream; all of them or none.
+    fn rows_of(&self, record: &Record<'_>) -> Result<(String, Records), Fault> {
+        let mut framer = JsonFramer::new(Delimiter::Auto, Limits::default());
+        framer.push(&record.bytes);
+        framer.finish();
+        let mut found: Option<(String, Records)> = None;
+        for index in 0.. {
+            let of = |dataset: Option<&String>, violations| Fault { dataset: dataset.cloned(), violations };
+            let known = found.as_ref().map(|(dataset, _)| dataset.clone()).or_else(|| self.only_dataset());
+            let frame = match framer.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(broken) => return Err(of(known.as_ref(), vec![broken.violation()])),
+            };
+            if let Some((rule, reason)) = frame.fault {
+                return Err(of(known.as_ref(), vec![Violation::record(rule, reason)]));
+            }
+            let (dataset, records) = self.row_of(record, frame.bytes, index)?;
+            match &mut found {
+                None => found = Some((dataset, records)),
+                Some((own, all)) if *own == dataset => all.append(records),
+                Some((own, _)) => {
+                    let reason = "holds rows of several datasets";
+                    return Err(of(Some(own), vec![Violation::record(Rule::MixedRecord, reason)]));
+                }
+            }
+        }
+        let nothing = || vec![Violation::record(Rule::NotAnObject, "holds no row")];
+        found.ok_or_else(|| Fault { dataset: self.only_dataset(), violations: nothing() })
+    }
+
+    fn row_of(&self, record: &Record<'_>, json: &[u8], index: u64) -> Result<(String, Records), Fault> {
+        let stamped: Stamped = serde_json::from_slice(json).unwrap_or_default();
+        let is_stamped = stamped.record_id.is_some();
+        let dataset = match stamped.dataset.filter(|_| is_stamped) {
+            Some(Value::String(said)) => Some(said),
+            // What is no text is no dataset's name.
+            Some(said) => Some(said.to_string()),
+            None => self.only_dataset(),
+        };
+        let fault = |violations| Fault { dataset: dataset.clone(), violations };
+        let Some(checker) = dataset.as_ref().and_then(|own| self.checkers.get(own)) else {
+            let reason = "no contract has the row's dataset";
+            return Err(fault(vec![Violation::record(Rule::UnknownDataset, reason)]));
+        };
+        let (mut session, mut rows) = (Session::default(), Rows::default());
+        let checked = match is_stamped {
+            true => checker.check_stamped(&mut session, json, &mut rows),
+            false => checker.check_json(&mut session, json, &record.place(index), &mut rows),
+        };
+        checked.map_err(fault)?;
+        let mut records = Records::new(checker.contract(), record.source.to_owned());
+        for row in rows.iter() {
+            records.push(row).map_err(|violation| fault(vec![violation]))?;
+        }
+        Ok((checker.contract().dataset.clone(), records))
+    }
+
+    /// The dataset of rows that do not say theirs: the one that was named, or the only one that has a stream.
+    fn only_dataset(&self) -> Option<String> {
+        let named = self.selection.datasets();
+        let streams = || self.checkers.values().filter(|own| own.contract().stream.is_some());
+        match named {
+            [one] => Some(one.clone()),
+            [] if streams().count() == 1 => streams().next().map(|own| own.contract().dataset.clone()),
+            _ => None,
+        }
+    }
+
+    async fn deliver_failed(&mut self, key: &str, ready: Ready, marks: &Marks) -> Result<(), Failure> {
+        for (dataset, (records, numbers)) in ready {
+            let count = numbers.len() as u64;
+            if !self.args.dry_run {
+                let Some(checker) = self.checkers.get(&dataset).cloned() else { continue };
+                let sent = match self.put(records, checker.contract()).await? {
+                    Ok(()) => marks.add(key, numbers).await,
+                    Err(error) => Err(error),
+                };
+                if let Err(error) = sent {
+                    self.summary.fault(format!("{key}: {error}"));
+                    self.summary.hold(&dataset, NOT_DONE, key, count);
+                    continue;
+                }
+            }
+            self.summary.of(&dataset).sent += count;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Record<'a> {
+    fn read(line: &[u8], name: String, source: &'a str) -> Option<Self> {
+        let failed: Failed = serde_json::from_slice(line).ok()?;
+        let bytes = STANDARD.decode_to_vec(failed.raw_data.as_bytes()).ok()?;
+        number(&failed.arrival)?;
+        Some(Self { bytes, failed, name, source })
+    }
+
+    fn place(&self, index: u64) -> Place<'_> {
+        let digits = self.failed.sequence.as_str().filter(|own| {
+            !own.is_empty() && own.len() <= MAX_SEQUENCE_DIGITS && own.bytes().all(|b| b.is_ascii_digit())
+        });
+        Place::Stream(StreamPlace {
+            arrival_ms: number(&self.failed.arrival).unwrap_or(0),
+            sequence: digits.map_or(Sequence::RecordId(&self.name), Sequence::Number),
+            subsequence: number(&self.failed.subsequence).unwrap_or(0),
+            index,
+        })
+    }
+}
+
+/// A number that may stand as a text.
+fn number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
+}

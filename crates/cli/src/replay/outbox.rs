@@ -1,0 +1,160 @@
+//! Rows as their route takes them: messages of the FIFO queue, records of the stream, or files for COPY. They wait here
+//! until all of a part are judged, because a part is sent, and noted, as one. Sends nothing.
+
+use penstock_core::contract::{Contract, QueueServer};
+use penstock_core::ident;
+use penstock_core::parts::{PartError, PartWriter};
+use penstock_core::queue::{Message, Packer};
+use penstock_core::reject::Violation;
+use penstock_core::row::{Origin, Row};
+
+use super::stream::Records;
+
+/// Where rows go, by the function that rejected them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The FIFO queue.
+    Queue,
+    /// The stream.
+    Stream,
+    /// The stage bucket.
+    Copy,
+}
+
+/// Names of the functions in keys of the quarantine.
+const FUNCTIONS: [(&str, Way); 4] = [
+    ("s3-to-sqs-fifo", Way::Queue),
+    ("sqs-fifo-to-redshift", Way::Queue),
+    ("s3-to-kinesis", Way::Stream),
+    ("s3-to-redshift-copy", Way::Copy),
+];
+
+impl Way {
+    /// The way behind the function that wrote a part, by the part's key.
+    pub fn of_part(key: &str) -> Option<Self> {
+        let name = key.rsplit('/').next()?;
+        let is_of = |function: &str| name.strip_prefix(function).is_some_and(|rest| rest.starts_with('-'));
+        FUNCTIONS.iter().find(|(function, _)| is_of(function)).map(|(_, way)| *way)
+    }
+}
+
+/// Rows of one object that wait.
+pub enum Outbox<'a> {
+    /// Messages, and rows that do not fill one yet.
+    Queue(Box<Packer<'a>>, Vec<Message>),
+    /// Records of the stream.
+    Stream(Box<Records>),
+    /// Files.
+    Copy(Box<Files>),
+}
+
+/// Files of rows, zstd.
+pub struct Files {
+    parts: PartWriter,
+    /// Full ones, with their names.
+    full: Vec<(String, Vec<u8>)>,
+    /// Identity and content of the rows since the last full one.
+    ids: Vec<String>,
+    rows: u64,
+}
+
+/// What is sent.
+pub enum Packed {
+    /// To the queue, in order.
+    Messages(Vec<Message>),
+    /// To the stream.
+    Records(Box<Records>),
+    /// Into the stage bucket, by name; rows of all of them.
+    Files(Vec<(String, Vec<u8>)>, u64),
+}
+
+impl<'a> Outbox<'a> {
+    /// For the rows of one object; a dataset without the server that its way needs has none.
+    pub fn of(way: Way, contract: &'a Contract, origin: &'a Origin) -> Option<Self> {
+        Some(match way {
+            Way::Queue => {
+                let queue: &QueueServer = contract.queue.as_ref()?;
+                Self::Queue(Box::new(Packer::new(contract, queue, origin)), Vec::new())
+            }
+            Way::Stream => {
+                contract.stream.as_ref()?.stream_name.as_ref()?;
+                Self::Stream(Box::new(Records::new(contract, origin.source.clone())))
+            }
+            Way::Copy => Self::Copy(Box::new(Files {
+                parts: PartWriter::new(contract, origin.source.clone()),
+                full: Vec::new(),
+                ids: Vec::new(),
+                rows: 0,
+            })),
+        })
+    }
+
+    /// Adds a row, or tells why its route takes none like it.
+    pub fn push(&mut self, row: Row<'_>) -> Result<(), Violation> {
+        match self {
+            Self::Queue(packer, messages) => messages.extend(packer.push(row)?),
+            Self::Stream(records) => records.push(row)?,
+            Self::Copy(files) => files.push(row)?,
+        }
+        Ok(())
+    }
+
+    /// What is to be sent: the same of the same rows.
+    pub fn finish(self) -> Result<Packed, String> {
+        Ok(match self {
+            Self::Queue(mut packer, mut messages) => {
+                messages.extend(packer.finish());
+                Packed::Messages(messages)
+            }
+            Self::Stream(records) => Packed::Records(records),
+            Self::Copy(mut files) => {
+                let last = files.parts.cut().map_err(|error| error.to_string())?;
+                files.close(last);
+                Packed::Files(files.full, files.rows)
+            }
+        })
+    }
+}
+
+impl Files {
+    fn push(&mut self, row: Row<'_>) -> Result<(), Violation> {
+        let full = match self.parts.push(row) {
+            Ok(full) => full,
+            Err(PartError::TooLarge(violation)) => return Err(violation),
+            // Memory that cannot be had: the row waits for another call.
+            Err(PartError::Io(error)) => {
+                return Err(Violation::record(penstock_core::reject::Rule::Unreadable, error.to_string()));
+            }
+        };
+        let stamp = row.stamp();
+        self.ids.extend([stamp.record_id.to_string(), stamp.row_hash.to_string(), stamp.order.to_owned()]);
+        self.rows += 1;
+        self.close(full);
+        Ok(())
+    }
+
+    /// A file is named by its rows: sent again, it takes its own place.
+    fn close(&mut self, file: Option<Vec<u8>>) {
+        if let Some(bytes) = file {
+            let id = ident::stable_id(self.ids.iter().map(String::as_str));
+            self.full.push((format!("{id}.json.zst"), bytes));
+            self.ids.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_tells_the_way_of_its_records() {
+        let way = |name: &str| Way::of_part(&format!("customers/0123/{name}"));
+        assert_eq!(way("s3-to-redshift-copy-000000.jsonl.gz"), Some(Way::Copy));
+        assert_eq!(way("s3-to-redshift-copy-s000001-000000.jsonl.gz"), Some(Way::Copy));
+        assert_eq!(way("sqs-fifo-to-redshift-000000.jsonl.gz"), Some(Way::Queue));
+        assert_eq!(way("s3-to-sqs-fifo-000001.jsonl.gz"), Some(Way::Queue));
+        assert_eq!(way("s3-to-kinesis-000000.jsonl.gz"), Some(Way::Stream));
+        assert_eq!(way("reader-000000.jsonl.gz"), None);
+    }
+}
