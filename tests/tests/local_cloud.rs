@@ -135,7 +135,7 @@ async fn the_commands_of_the_readme_lead_from_a_file_to_rows_and_leave_no_proces
     assert!(up.contains("The local cloud is up"), "{up}");
     let again = local.ok(&["up"]);
     let unchanged = again.lines().filter(|line| line.contains(" unchanged ")).count();
-    assert_eq!((unchanged, again.contains(" changed ")), (7, false), "{again}");
+    assert_eq!((unchanged, again.contains(" changed ")), (10, false), "{again}");
 
     local.start_watch().await;
     let put = local.ok(&["replay", "FN=s3-to-sqs-fifo", "EVENT=events/s3-put.json"]);
@@ -144,11 +144,16 @@ async fn the_commands_of_the_readme_lead_from_a_file_to_rows_and_leave_no_proces
     assert!(newer.contains("7c1e5a30-92d4-4a1f-8b1e-2f0a6d7b0011"), "{newer}");
     let copied = local.ok(&["replay", "FN=s3-to-redshift-copy", "EVENT=events/copy-sqs-put.json"]);
     assert!(copied.ends_with("{\"batchItemFailures\":[]}\n"), "{copied}");
+    for event in ["EVENT=events/stream-sqs-put.json", "EVENT=events/stream-sqs-tasks.json"] {
+        let streamed = local.ok(&["replay", "FN=s3-to-kinesis", event]);
+        assert!(streamed.ends_with("{\"batchItemFailures\":[]}\n"), "{event}: {streamed}");
+    }
     local.stop_watch();
 
     let smoke = local.ok(&["smoke"]);
-    for route in ["queue: 1 row in tgt.smoke after ", "copy: 1 row in tgt.smoke_copy after "] {
-        assert!(smoke.contains(route), "{smoke}");
+    let tables = [("queue", "smoke"), ("copy", "smoke_copy"), ("stream", "smoke_stream")];
+    for route in tables.map(|(route, table)| format!("{route}: 1 row in tgt.{table} after ")) {
+        assert!(smoke.contains(&route), "{smoke}");
     }
     // The sample object came twice: by its own event to the deployed function, and by the replay.
     until("the sample's rows to be there", Duration::from_secs(60), async || {
@@ -163,7 +168,7 @@ async fn the_commands_of_the_readme_lead_from_a_file_to_rows_and_leave_no_proces
     assert!(rows.lines().any(|line| line.split_whitespace().eq(["6", "6"])), "{rows}");
     let rejects = local.ok(&["rejects"]);
     for expected in
-        ["not_a_number  amount ", "valid_values  currency ", "required      account_id ", "6 rejects"]
+        ["not_a_number  amount ", "valid_values  currency ", "required      account_id ", "10 rejects"]
     {
         assert!(rejects.contains(expected), "{expected}: {rejects}");
     }

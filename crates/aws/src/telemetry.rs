@@ -33,6 +33,7 @@ pub fn init(env: &dyn Fn(&str) -> Option<String>) {
         "penstock_aws",
         "penstock_core",
         "firehose_transform",
+        "s3_to_kinesis",
         "s3_to_redshift_copy",
         "s3_to_sqs_fifo",
         "sqs_fifo_to_redshift",

@@ -3,7 +3,7 @@
 mod keys;
 mod rules;
 
-use penstock_core::contract::{Column, Contract, ContractError, Overflow, Template};
+use penstock_core::contract::{Column, Contract, ContractError, Overflow, S3Server, Template};
 use penstock_core::sql::{self, Ident, IdentError, SERVICE_SCHEMA};
 
 pub use keys::misspelt;
@@ -42,13 +42,18 @@ fn location(contract: &Contract, found: &mut Findings) {
         found.notes.push("no server of type s3: no object is ever taken for this dataset".into());
         return;
     };
-    let text = s3.location.placeholder_text().unwrap_or_default();
-    let key = text.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).map(|(_, key)| key);
-    let route = key.and_then(|key| key.split('/').next());
+    let route = route_of(s3);
     // A location may leave the route open.
-    if contract.queue.is_some() && route.is_some_and(|own| !["queue", "*", "**"].contains(&own)) {
+    if contract.queue.is_some() && route.is_some_and(|own| !["queue", "*", "**"].contains(&own.as_str())) {
         found.notes.push("the location is not below queue/: only there a file goes the queue route".into());
     }
+}
+
+/// First segment of the keys that a location matches, as it is written.
+pub fn route_of(s3: &S3Server) -> Option<String> {
+    let text = s3.location.placeholder_text().ok()?;
+    let (_, key) = text.strip_prefix("s3://")?.split_once('/')?;
+    key.split('/').next().map(str::to_owned)
 }
 
 /// What loads do with rows, where it does not do what it seems to.

@@ -21,10 +21,14 @@ use crate::bucket::Bucket;
 use crate::clients::{Connect, warehouse_target};
 use crate::contracts::Contracts;
 use crate::failure::{Exit, Failure};
+use crate::lint::route_of;
 use crate::printable::printable;
 use crate::statement::Database;
 use crate::table::{Align, Table};
 
+/// Routes whose files have receipts.
+const QUEUE: &str = "queue";
+const STREAM: &str = "stream";
 /// Incomplete files, and faults of one dataset, that are listed.
 const MAX_LISTED: usize = 20;
 
@@ -34,6 +38,7 @@ struct Settings {
     warehouse: WarehouseTarget,
     load_queue_url: Option<String>,
     copy_queue_url: Option<String>,
+    stream_queue_url: Option<String>,
 }
 
 impl Settings {
@@ -47,6 +52,7 @@ impl Settings {
             warehouse: warehouse_target(env)?,
             load_queue_url: vars.optional("LOAD_QUEUE_URL"),
             copy_queue_url: vars.optional("COPY_QUEUE_URL"),
+            stream_queue_url: vars.optional("STREAM_QUEUE_URL"),
         })
     }
 }
@@ -81,6 +87,7 @@ pub async fn run(
         files.push(files_of(database, &bucket, since).await?);
     }
     let load_queue = Queue::of(&clients.sqs, settings.load_queue_url.as_deref()).await;
+    let stream_queue = Queue::of(&clients.sqs, settings.stream_queue_url.as_deref()).await;
     let copy_queue = Queue::of(&clients.sqs, settings.copy_queue_url.as_deref()).await;
     let mut accounts = Vec::new();
     for (database, files) in databases.iter().zip(files) {
@@ -90,7 +97,7 @@ pub async fn run(
     writeln!(out, "files{}\n{}", heading.unwrap_or_default(), files_table(&accounts))?;
     print_incomplete(&accounts, out)?;
     writeln!(out, "warehouse\n{}", loads_table(&accounts))?;
-    let mut exits = print_queues(&load_queue, &copy_queue, out)?;
+    let mut exits = print_queues([&load_queue, &stream_queue, &copy_queue], out)?;
     let all_arrived = load_queue.is_some_and(|queue| queue.is_ok_and(|queue| queue.is_empty()));
     for account in &accounts {
         exits.push(account.conclude(all_arrived, out)?);
@@ -198,9 +205,10 @@ fn print_some(lines: &[String], out: &mut dyn Write) -> std::io::Result<()> {
 /// A queue, where its URL is known, or why it cannot be asked.
 type Asked = Option<Result<Queue, String>>;
 
-fn print_queues(rows: &Asked, files: &Asked, out: &mut dyn Write) -> std::io::Result<Vec<Exit>> {
+fn print_queues(queues: [&Asked; 3], out: &mut dyn Write) -> std::io::Result<Vec<Exit>> {
     let mut exits = Vec::new();
-    for (name, of, queue) in [("queue", "rows", rows), ("copy queue", "files", files)] {
+    let names = [("queue", "rows"), ("stream queue", "files"), ("copy queue", "files")];
+    for ((name, of), queue) in names.into_iter().zip(queues) {
         if let Some(queue) = queue {
             exits.push(print_queue(name, of, queue, out)?);
         }
@@ -262,7 +270,9 @@ impl Account<'_> {
             writeln!(out, "{dataset}: {balanced}")?;
         }
         if let Ledger::Read(loads) = ledger {
-            for note in self.again(loads).into_iter().chain(loads.note(contract)) {
+            let notes =
+                self.again(loads).into_iter().chain(self.on_its_way(loads)).chain(loads.note(contract));
+            for note in notes {
                 writeln!(out, "{dataset}: note: {note}")?;
             }
         }
@@ -270,15 +280,15 @@ impl Account<'_> {
         Ok(if faults.is_empty() && is_known { Exit::Ok } else { Exit::Refused })
     }
 
-    /// Whether each file of the dataset has a receipt. On the copy route only files of which nothing loads have one: of
-    /// the others the ledger has a line each.
-    fn has_receipts(&self) -> bool {
-        self.contract.queue.is_some()
+    /// Whether all files of the dataset go this route, where each has a receipt. On the copy route only files of which
+    /// nothing loads have one: of the others the ledger has a line each.
+    fn takes_only(&self, route: &str) -> bool {
+        self.contract.s3.as_ref().and_then(route_of).is_some_and(|own| own == route)
     }
 
-    /// Rows that loads read more often than the receipts say.
+    /// Rows that loads read more often than the receipts say. A stream has rows that came without a file.
     fn again(&self, loads: &Loads) -> Option<String> {
-        if !self.has_receipts() {
+        if !self.takes_only(QUEUE) {
             return None;
         }
         let again =
@@ -289,9 +299,18 @@ impl Account<'_> {
     /// Rows that left the queue and came into no load. More may be read than were sent: files come again.
     fn lost(&self, loads: &Loads, all_arrived: bool) -> Option<String> {
         let read = u64::try_from(loads.read).unwrap_or(0);
-        let is_told = all_arrived && self.has_receipts();
+        let is_told = all_arrived && self.takes_only(QUEUE);
         let lost = self.files.sent.checked_sub(read).filter(|lost| is_told && *lost > 0)?;
         Some(format!("{lost} rows were sent, are in no load, and are not in the queue"))
+    }
+
+    /// Rows that no load has read yet. How many of them are in the stream or with Firehose nobody tells.
+    fn on_its_way(&self, loads: &Loads) -> Option<String> {
+        let read = u64::try_from(loads.read).ok()?;
+        let rows = self.files.sent.checked_sub(read).filter(|rows| self.takes_only(STREAM) && *rows > 0)?;
+        Some(format!(
+            "{rows} rows were sent to the stream and are in no load yet: they take about two minutes"
+        ))
     }
 }
 
@@ -307,6 +326,7 @@ mod tests {
     use super::*;
 
     const TRANSACTIONS: &str = include_str!("../../../infra/contracts/transactions.odcs.yaml");
+    const CLICKSTREAM: &str = include_str!("../../../infra/contracts/clickstream.odcs.yaml");
     const CUSTOMERS: &str = include_str!("../../../infra/contracts/customers.odcs.yaml");
 
     fn account(contract: &Contract, sent: u64) -> Account<'_> {
@@ -329,12 +349,32 @@ mod tests {
     }
 
     #[test]
-    fn loads_of_the_copy_route_are_held_to_no_receipts() {
-        let contract = Contract::parse(CUSTOMERS).unwrap();
+    fn loads_of_files_that_may_go_the_copy_route_are_held_to_no_receipts() {
+        let copy = CUSTOMERS.replace("/*/customers/", "/copy/customers/");
+        for text in [CUSTOMERS, &copy] {
+            let contract = Contract::parse(text).unwrap();
+            let mut loads = Loads::default();
+            loads.read = 5;
+            assert_eq!(account(&contract, 0).again(&loads), None);
+            assert_eq!(account(&contract, 8).lost(&loads, true), None);
+            assert_eq!(account(&contract, 8).on_its_way(&loads), None);
+        }
+    }
+
+    #[test]
+    fn rows_on_the_stream_are_on_their_way_and_not_lost() {
+        let contract = Contract::parse(CLICKSTREAM).unwrap();
         let mut loads = Loads::default();
         loads.read = 5;
-        assert_eq!(account(&contract, 0).again(&loads), None);
+        // A producer's rows have no file.
+        assert_eq!(
+            (account(&contract, 3).again(&loads), account(&contract, 3).on_its_way(&loads)),
+            (None, None)
+        );
         assert_eq!(account(&contract, 8).lost(&loads, true), None);
+        assert!(
+            account(&contract, 8).on_its_way(&loads).unwrap().starts_with("3 rows were sent to the stream")
+        );
     }
 
     #[test]

@@ -13,16 +13,17 @@ mod error;
 mod outlet;
 pub mod sink;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::tracing::Instrument as _;
 use penstock_aws::quarantine::Quarantine;
+use penstock_aws::reading::ReadError;
 use penstock_aws::store::Store;
 use penstock_aws::telemetry::{self, Metrics};
-use penstock_aws::trigger::sqs_batch;
+use penstock_aws::trigger::{come_again, sqs_batch};
 use penstock_aws::{Invocation, s3_client};
 use penstock_core::object::{ObjectRef, events_in, events_in_text};
 use penstock_core::quarantine::UNKNOWN_DATASET;
@@ -35,6 +36,11 @@ pub use deliver::Delivered;
 pub use error::Error;
 pub use penstock_aws::StartError;
 use sink::Stream;
+
+/// Seconds after which an object is read on that ran out of time: it did what it could.
+const READ_ON_AFTER_S: i32 = 1;
+/// Seconds after which messages of a fault that may pass come again, a stream that refuses rows among them.
+const FAULT_AGAIN_S: i32 = 60;
 
 /// The function: its settings and clients, made once.
 #[derive(Debug)]
@@ -105,12 +111,19 @@ impl App {
         metrics: &mut Metrics,
     ) -> SqsBatchResponse {
         let mut answer = SqsBatchResponse::default();
+        let mut again: BTreeMap<i32, Vec<&SqsMessage>> = BTreeMap::new();
         for message in &batch.records {
             let Err(error) = self.message(message, invocation, metrics).await else { continue };
             tracing::warn!(message_id = message.message_id, error = %error, kind = error.kind(), "message is given back");
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = message.message_id.clone().unwrap_or_default();
             answer.batch_item_failures.push(failure);
+            if let Some(seconds) = again_s(&error) {
+                again.entry(seconds).or_default().push(message);
+            }
+        }
+        for (seconds, messages) in again {
+            come_again(&self.sqs, &self.config.queue_url, seconds, &messages).await;
         }
         answer
     }
@@ -186,6 +199,14 @@ impl App {
 
     fn known_streams(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Stream>>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Seconds after which a message comes again; `None` where only a person can help.
+fn again_s(error: &Error) -> Option<i32> {
+    match error {
+        Error::Read(ReadError::OutOfTime) => Some(READ_ON_AFTER_S),
+        error => error.is_retryable().then_some(FAULT_AGAIN_S),
     }
 }
 

@@ -24,13 +24,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 use lambda_runtime::tracing::Instrument as _;
 use penstock_aws::quarantine::Quarantine;
 use penstock_aws::reading::Reader;
 use penstock_aws::store::Store;
 use penstock_aws::telemetry::{self, Metrics};
-use penstock_aws::trigger::sqs_batch;
+use penstock_aws::trigger::{come_again, sqs_batch};
 use penstock_aws::warehouse::Warehouse;
 use penstock_aws::{Invocation, s3_client};
 use penstock_core::ident::HexId;
@@ -55,8 +54,6 @@ use waits::Sent;
 const RUNNING_AGAIN_S: i32 = 20;
 /// Seconds after which messages of a fault that may pass come again.
 const FAULT_AGAIN_S: i32 = 60;
-/// ChangeMessageVisibilityBatch: at most 10 entries.
-const MAX_ENTRIES: usize = 10;
 /// Where Firehose puts what it could not deliver.
 const FAILED_PREFIX: &str = "_failed/";
 
@@ -300,32 +297,13 @@ impl App {
         })
     }
 
-    /// Messages of a running load come again soon, those of a fault that may pass after a pause: their visibility would
-    /// else last six times the function's timeout. A load is waited for by no function.
+    /// Messages of a running load come again soon, those of a fault that may pass after a pause. A load is waited for by
+    /// no function.
     async fn hand_over(&self, batch: &SqsEvent, failures: &Failures) {
         for seconds in [RUNNING_AGAIN_S, FAULT_AGAIN_S] {
             let own = failures.iter().filter(|(_, error)| again_s(error) == Some(seconds));
             let messages: Vec<_> = own.filter_map(|(number, _)| batch.records.get(*number)).collect();
-            self.hand_over_in(seconds, &messages).await;
-        }
-    }
-
-    async fn hand_over_in(&self, seconds: i32, messages: &[&SqsMessage]) {
-        for piece in messages.chunks(MAX_ENTRIES) {
-            let entry = |(i, message): (usize, &&SqsMessage)| {
-                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(i.to_string());
-                let handle = message.receipt_handle.as_ref()?;
-                entry.receipt_handle(handle).visibility_timeout(seconds).build().ok()
-            };
-            let entries: Vec<_> = piece.iter().enumerate().filter_map(entry).collect();
-            if entries.is_empty() {
-                continue;
-            }
-            let request = self.sqs.change_message_visibility_batch().queue_url(&self.config.queue_url);
-            if let Err(error) = request.set_entries(Some(entries)).send().await {
-                let error = penstock_aws::answered(&error);
-                tracing::warn!(error, service = SERVICE, "visibility of messages was not shortened");
-            }
+            come_again(&self.sqs, &self.config.queue_url, seconds, &messages).await;
         }
     }
 }

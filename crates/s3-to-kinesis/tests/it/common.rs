@@ -14,6 +14,9 @@ use aws_sdk_s3::operation::head_object::HeadObjectInput;
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Input;
 use aws_sdk_s3::operation::put_object::PutObjectInput;
 use aws_sdk_s3::primitives::SdkBody;
+use aws_sdk_sqs::operation::change_message_visibility_batch::{
+    ChangeMessageVisibilityBatchError, ChangeMessageVisibilityBatchInput, ChangeMessageVisibilityBatchOutput,
+};
 use aws_sdk_sqs::operation::send_message_batch::{
     SendMessageBatchError, SendMessageBatchInput, SendMessageBatchOutput,
 };
@@ -57,6 +60,8 @@ pub struct World {
     pub records: Vec<(String, String)>,
     /// Bodies of the messages that the function sent to itself.
     pub tasks: Vec<String>,
+    /// Seconds after which messages that were given back come again.
+    pub waits: Vec<i32>,
     /// Whether the stream refuses every call, with this code.
     pub refuses: Option<&'static str>,
 }
@@ -166,7 +171,17 @@ fn sqs_client(world: &Arc<Mutex<World>>) -> aws_sdk_sqs::Client {
             MockResponse::<_, SendMessageBatchError>::Output(output.build().unwrap())
         },
     );
-    mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&sends])
+    let all = Arc::clone(world);
+    let waits = mock!(aws_sdk_sqs::Client::change_message_visibility_batch).then_compute_response(
+        move |input: &ChangeMessageVisibilityBatchInput| {
+            let seconds = input.entries().iter().filter_map(|entry| entry.visibility_timeout());
+            all.lock().unwrap().waits.extend(seconds);
+            let output = ChangeMessageVisibilityBatchOutput::builder();
+            let output = output.set_successful(Some(Vec::new())).set_failed(Some(Vec::new()));
+            MockResponse::<_, ChangeMessageVisibilityBatchError>::Output(output.build().unwrap())
+        },
+    );
+    mock_client!(aws_sdk_sqs, RuleMode::MatchAny, [&sends, &waits])
 }
 
 fn kinesis_client(world: &Arc<Mutex<World>>) -> aws_sdk_kinesis::Client {

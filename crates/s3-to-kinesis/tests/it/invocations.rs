@@ -69,6 +69,7 @@ async fn a_stream_that_refuses_gives_the_message_back_and_no_receipt_is_written(
     function.world.lock().unwrap().refuses = Some("ResourceNotFoundException");
     assert_eq!(function.deliver([event(LANDING, KEY, &body).to_string()]).await, ["m-0"]);
     assert!(function.objects("work").is_empty());
+    assert_eq!(function.world.lock().unwrap().waits, [60], "it does not come again soon");
     function.world.lock().unwrap().refuses = None;
     assert!(function.deliver([event(LANDING, KEY, &body).to_string()]).await.is_empty());
     assert_eq!(function.rows().len(), 3);
@@ -105,6 +106,7 @@ async fn a_dataset_without_a_stream_gives_its_messages_back() {
         let body = lines(1);
         let function = Function::with(&contract(kinesis), &body);
         assert_eq!(function.deliver([event(LANDING, KEY, &body).to_string()]).await, ["m-0"], "{kinesis}");
+        assert!(function.world.lock().unwrap().waits.is_empty(), "only a deployment helps");
         let error = function.invoke(event(LANDING, KEY, &body)).await.unwrap_err();
         assert_eq!((error.kind(), error.is_retryable()), ("StreamError", false), "{error}");
     }
