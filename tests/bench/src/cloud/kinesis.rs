@@ -274,7 +274,7 @@ mod tests {
         assert_eq!(put(&mut streams, &[]), StatusCode::BAD_REQUEST);
         assert_eq!(put(&mut streams, &["{}"; 501]), StatusCode::BAD_REQUEST);
         assert_eq!(put(&mut streams, &[&" ".repeat(1 << 20)]), StatusCode::BAD_REQUEST);
-        assert_eq!(put(&mut streams, &[&" ".repeat(1_000_000); 6]), StatusCode::BAD_REQUEST);
+        assert_eq!(put(&mut streams, &[" ".repeat(1_000_000).as_str(); 6]), StatusCode::BAD_REQUEST);
         assert_eq!(put(&mut streams, &["{}"; 500]), StatusCode::OK);
     }
 
