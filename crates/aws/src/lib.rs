@@ -1,5 +1,6 @@
-//! AWS code that two or more functions share: reading objects, quarantine, the warehouse, tasks, telemetry, settings.
-//! Knows no function, no queue and no route: what only one function does lives in that function.
+//! AWS code that two or more functions share: reading objects of any size, quarantine, the work bucket, the warehouse,
+//! tasks, triggers, telemetry, settings. Knows no function, no queue and no route: what only one function does lives in
+//! that function.
 
 #[cfg(feature = "sdk")]
 pub mod causes;
@@ -9,11 +10,18 @@ pub mod deadline;
 pub mod fetch;
 #[cfg(feature = "sdk")]
 pub mod models;
+#[cfg(feature = "sdk")]
 pub mod quarantine;
+#[cfg(feature = "sdk")]
+pub mod reading;
 mod start;
+#[cfg(feature = "sdk")]
+pub mod store;
 #[cfg(feature = "sdk")]
 pub mod tasks;
 pub mod telemetry;
+#[cfg(feature = "sdk")]
+pub mod trigger;
 pub mod vars;
 #[cfg(feature = "sdk")]
 pub mod warehouse;

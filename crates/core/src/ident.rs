@@ -166,15 +166,31 @@ impl RowHash {
     }
 }
 
+/// Texts of columns, length-prefixed; NULL counts as a text of its own.
+fn push_values<'a>(texts: impl IntoIterator<Item = Option<&'a str>>, out: &mut String) {
+    for text in texts {
+        match text {
+            Some(text) => push_netstr(text, out),
+            None => out.push_str("-:"),
+        }
+    }
+}
+
+/// Kinesis partition key of a row: hash of the canonical texts of the columns that it is made of; NULL counts as a text
+/// of its own. Never the plain values: partition keys show in metrics and errors. `joined` is memory to use.
+pub(crate) fn partition_key<'a>(
+    texts: impl IntoIterator<Item = Option<&'a str>>,
+    joined: &mut String,
+) -> HexId {
+    joined.clear();
+    push_values(texts, joined);
+    HexId::from_digest(&sha256(joined))
+}
+
 /// Ordered group of a row: hash of the canonical texts of its group columns; NULL counts as a text of its own.
 pub fn group<'a>(texts: impl IntoIterator<Item = Option<&'a str>>, groups: u32) -> u32 {
     let mut joined = String::with_capacity(64);
-    for text in texts {
-        match text {
-            Some(text) => push_netstr(text, &mut joined),
-            None => joined.push_str("-:"),
-        }
-    }
+    push_values(texts, &mut joined);
     let head = sha256(&joined).iter().take(8).fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
     u32::try_from(head % u64::from(groups.max(1))).unwrap_or(0)
 }

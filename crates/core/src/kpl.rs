@@ -1,18 +1,26 @@
 //! Records of the Kinesis Producer Library: many user records in one stream record, as `F3 89 9A C2`, a protobuf
 //! message and its MD5. Reads and writes that form; knows no rows, no contract and no stream.
 
+mod aggregation;
 mod wire;
 
 use std::collections::HashMap;
 
 use md5::{Digest, Md5};
 
+pub use aggregation::Aggregation;
 use wire::{Field, Fields, put_bytes, put_number};
 
 const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
 const DIGEST_BYTES: usize = 16;
 /// Most user records taken from one record: a hostile one of 1 MiB could name half a million empty ones.
 pub const MAX_USER_RECORDS: usize = 65_536;
+
+/// Where Kinesis puts records of a partition key: its MD5 as a number, which lies in the range of one shard. An
+/// explicit hash key is such a number too, in decimal.
+pub fn hash_key(partition_key: &str) -> u128 {
+    u128::from_be_bytes(Md5::digest(partition_key).into())
+}
 
 /// Field numbers of the outer message and of a record.
 const KEYS: u64 = 1;

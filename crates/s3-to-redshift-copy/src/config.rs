@@ -1,11 +1,11 @@
 //! Settings of s3-to-redshift-copy, read once from the environment. An error names the variable.
 
 use std::collections::HashMap;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use penstock_aws::StartError;
 use penstock_aws::contracts::{Datasets, load_contracts};
+use penstock_aws::reading::split_bytes;
 use penstock_aws::vars::{VarError, Vars};
 use penstock_aws::warehouse::{TableHome, WarehouseTarget};
 use penstock_core::contract::ContractSet;
@@ -18,9 +18,6 @@ pub const SERVICE: &str = "s3-to-redshift-copy";
 
 /// Bytes of an object that are read at once where nothing else is said.
 const SPLIT_BYTES: u64 = 256 << 20;
-/// Less would be more tasks than reading, and more than any object has.
-const SPLIT_RANGE: RangeInclusive<u64> = 64 << 10..=50 << 40;
-
 /// Settings of the function.
 #[derive(Debug)]
 pub struct Config {
@@ -77,37 +74,12 @@ impl Config {
             work_bucket: vars.required("WORK_BUCKET")?,
             quarantine_bucket: vars.required("QUARANTINE_BUCKET")?,
             queue_url: vars.required("COPY_QUEUE_URL")?,
-            split_bytes: split_bytes(&vars)?,
+            split_bytes: split_bytes(&vars, SPLIT_BYTES)?,
             copy_role: CopyRole::new(&role).ok_or(wrong_role)?,
             warehouse: WarehouseTarget::from_vars(&vars)?,
             datasets: Datasets::with_locations(set, env)?,
             after: after::read(&models, set, &homes),
             homes,
         })
-    }
-}
-
-fn split_bytes(vars: &Vars<'_>) -> Result<u64, VarError> {
-    let Some(text) = vars.optional("SPLIT_BYTES") else { return Ok(SPLIT_BYTES) };
-    let bytes = text.parse().ok().filter(|bytes| SPLIT_RANGE.contains(bytes));
-    bytes.ok_or(VarError::Invalid { name: "SPLIT_BYTES", expected: "a number of bytes, at least 65536" })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn split_bytes_are_a_number_that_makes_sense() {
-        let of = |text: &str| {
-            let text = text.to_owned();
-            split_bytes(&Vars::new(&move |_| Some(text.clone())))
-        };
-        assert_eq!(of("").ok(), Some(256 << 20));
-        assert_eq!(of("65536").ok(), Some(65_536));
-        for wrong in ["65535", "0", "-1", "256MB", "1e9", " 65536"] {
-            let message = "environment variable SPLIT_BYTES must be a number of bytes, at least 65536";
-            assert_eq!(of(wrong).unwrap_err().to_string(), message, "{wrong}");
-        }
     }
 }

@@ -191,7 +191,7 @@ impl Work<'_> {
             let id = own.identity.object_id;
             let settled = match outcome {
                 Ok(Outcome::Ready(prepared)) => {
-                    claimed.push(in_flight(id, self.preparer.folder(own.subject()), *prepared));
+                    claimed.push(in_flight(id, self.preparer.0.folder(own.subject()), *prepared));
                     continue;
                 }
                 Ok(outcome) => self.close(own, outcome, tasked).await,
@@ -229,7 +229,7 @@ impl Work<'_> {
             Outcome::Ready(_) => Ok(()),
             Outcome::Superseded => {
                 self.settled.add("ObjectsSuperseded", 1);
-                self.sink.store.delete_folder(&self.preparer.folder(own.subject())).await
+                Ok(self.sink.store.delete_folder(&self.preparer.0.folder(own.subject())).await?)
             }
             Outcome::Failed(receipt) => self.close_failed(own, receipt).await,
             Outcome::Tasked { again } => {
@@ -249,7 +249,7 @@ impl Work<'_> {
         if let Some(receipt) = receipt {
             self.write_receipt(&own.identity.object_id, &receipt).await?;
         }
-        self.sink.store.delete_folder(&self.preparer.folder(own.subject())).await
+        Ok(self.sink.store.delete_folder(&self.preparer.0.folder(own.subject())).await?)
     }
 
     /// Says for good what became of an object.

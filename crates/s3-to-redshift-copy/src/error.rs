@@ -4,6 +4,8 @@
 use lambda_runtime::Diagnostic;
 use penstock_aws::fetch::FetchError;
 use penstock_aws::quarantine::QuarantineError;
+use penstock_aws::reading::ReadError;
+use penstock_aws::store::StoreError;
 use penstock_aws::tasks::SendTasksError;
 use penstock_aws::warehouse::{ExecuteError, Fault, WarehouseError};
 use penstock_core::sql::CopyError;
@@ -23,15 +25,8 @@ pub enum Error {
         message: String,
     },
     /// The work bucket was not read or written.
-    #[error("{operation} of s3://{place}: {message}")]
-    Work {
-        /// What was tried.
-        operation: &'static str,
-        /// Bucket and key.
-        place: String,
-        /// What the SDK says.
-        message: String,
-    },
+    #[error(transparent)]
+    Work(#[from] StoreError),
     /// The Data API did not answer.
     #[error(transparent)]
     Warehouse(#[from] WarehouseError),
@@ -80,7 +75,7 @@ impl Error {
         match self {
             Self::Fetch(_)
             | Self::Body { .. }
-            | Self::Work { .. }
+            | Self::Work(_)
             | Self::Warehouse(_)
             | Self::Ledger(_)
             | Self::Table(_)
@@ -113,7 +108,7 @@ impl Error {
         match self {
             Self::Fetch(_) => "FetchError",
             Self::Body { .. } => "BodyError",
-            Self::Work { .. } => "WorkError",
+            Self::Work(_) => "WorkError",
             Self::Warehouse(_) => "WarehouseError",
             Self::Ledger(_) => "LedgerError",
             Self::Load(_) => "LoadError",
@@ -127,6 +122,23 @@ impl Error {
             Self::OutOfTime => "OutOfTime",
             Self::Event(_) => "EventError",
             Self::Together(_) => "LoadNotDone",
+        }
+    }
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Fetch(error) => Self::Fetch(error),
+            ReadError::Body { uri, message } | ReadError::Outlet { uri, message } => {
+                Self::Body { uri, message }
+            }
+            ReadError::Store(error) => Self::Work(error),
+            ReadError::Quarantine(error) => Self::Quarantine(error),
+            ReadError::Tasks(error) => Self::Tasks(error),
+            ReadError::Closed => Self::Closed,
+            ReadError::Contract(reason) => Self::Contract(reason),
+            ReadError::OutOfTime => Self::OutOfTime,
         }
     }
 }

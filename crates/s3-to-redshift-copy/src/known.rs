@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures_util::{StreamExt, stream};
 use penstock_aws::fetch::{Identified, identify};
+use penstock_aws::reading::Subjected;
 use penstock_core::ident::{self, ContentTag, HexId};
 use penstock_core::object::ObjectRef;
 use penstock_core::range::RangeTask;
 use penstock_core::receipt::Receipt;
-use penstock_core::work::{self, Claimed, Counts, File, Prepared};
+use penstock_core::work::{Claimed, Counts, File, Prepared};
 
 use crate::dataset::{Kind, Work};
 use crate::error::Error;
-use crate::prepare::Subjected;
 
 /// Requests for objects' identities at once.
 pub const MAX_REQUESTS: usize = 16;
@@ -63,7 +63,7 @@ impl Work<'_> {
             let content = (object.bucket.as_str(), object.key.as_str(), object.etag.as_deref());
             by_content.entry(content).or_default().push(place);
         }
-        let (s3, asked) = (self.preparer.s3, (self.kind, self.preparer.invocation.started_ms));
+        let (s3, asked) = (self.preparer.0.s3, (self.kind, self.preparer.0.invocation.started_ms));
         let objects =
             by_content.into_values().filter_map(|places| Some((told.get(*places.first()?)?, places)));
         let found: Vec<_> = stream::iter(objects)
@@ -100,14 +100,14 @@ impl Work<'_> {
         for (place, task) in told {
             match task {
                 Some(task) if task.modified_ms != own.identity.modified_ms => {
-                    self.sink.store.delete_folder(&self.folder_of(task)).await?;
+                    self.sink.store.delete_folder(&self.preparer.0.folder_of_task(task)).await?;
                 }
-                Some(task) if task.fingerprint == *self.preparer.fingerprint => {
+                Some(task) if task.fingerprint == *self.preparer.0.fingerprint => {
                     own.tasks.entry(task.number).or_default().push(*place);
                 }
                 Some(task) => {
                     own.events.push(*place);
-                    self.sink.store.delete_folder(&self.folder_of(task)).await?;
+                    self.sink.store.delete_folder(&self.preparer.0.folder_of_task(task)).await?;
                 }
                 None => own.events.push(*place),
             }
@@ -124,16 +124,11 @@ impl Work<'_> {
         tracing::warn!(source = object.uri(), "object was removed or replaced before it was read");
         self.settled.add("ObjectsSuperseded", 1);
         let folders: BTreeSet<String> =
-            told.iter().filter_map(|(_, task)| Some(self.folder_of((*task)?))).collect();
+            told.iter().filter_map(|(_, task)| Some(self.preparer.0.folder_of_task((*task)?))).collect();
         for folder in folders {
             self.sink.store.delete_folder(&folder).await?;
         }
         Ok(())
-    }
-
-    fn folder_of(&self, task: &RangeTask) -> String {
-        let RangeTask { fingerprint, object_id, modified_ms, .. } = task;
-        work::object_folder(self.preparer.checker.contract(), fingerprint, object_id, *modified_ms)
     }
 }
 

@@ -14,11 +14,8 @@ mod error;
 mod known;
 mod mismatch;
 mod prepare;
-mod reading;
 mod run;
 mod sink;
-mod store;
-mod tasks;
 mod waits;
 
 use std::collections::{BTreeMap, HashSet};
@@ -30,14 +27,17 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMe
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 use lambda_runtime::tracing::Instrument as _;
 use penstock_aws::quarantine::Quarantine;
+use penstock_aws::reading::Reader;
+use penstock_aws::store::Store;
 use penstock_aws::telemetry::{self, Metrics};
+use penstock_aws::trigger::sqs_batch;
 use penstock_aws::warehouse::Warehouse;
 use penstock_aws::{Invocation, s3_client};
 use penstock_core::ident::HexId;
 use penstock_core::object::{ObjectRef, events_in, events_in_text};
-use penstock_core::quarantine::{Subject, UNKNOWN_DATASET};
+use penstock_core::quarantine::UNKNOWN_DATASET;
 use penstock_core::range::RangeTask;
-use penstock_core::reject::{Reject, Rule, Violation};
+use penstock_core::reject::{Rule, Violation};
 use penstock_core::row::Checker;
 use penstock_core::work::contract_fingerprint;
 use serde_json::Value;
@@ -47,9 +47,8 @@ use dataset::{Kind, Work};
 pub use error::Error;
 use known::Told;
 pub use penstock_aws::StartError;
-use prepare::Preparer;
+use prepare::{Files, Preparer};
 use sink::Sink;
-use store::Store;
 use waits::Sent;
 
 /// Seconds after which a load that was still running is looked at again.
@@ -138,9 +137,9 @@ impl App {
         for (number, message) in batch.records.iter().enumerate() {
             match self.told_in(message.body.as_deref().unwrap_or_default()) {
                 Ok(own) => told.extend(own.into_iter().map(|own| (own, number))),
-                Err(reason) => match self.quarantine_message(message, &reason).await {
+                Err(reason) => match self.quarantine.put_message(message, &reason).await {
                     Ok(()) => metrics.add(UNKNOWN_DATASET, "MessagesQuarantined", 1),
-                    Err(error) => drop(failures.insert(number, error)),
+                    Err(error) => drop(failures.insert(number, error.into())),
                 },
             }
         }
@@ -167,16 +166,6 @@ impl App {
                 Ok(events.created.into_iter().map(|object| Told { object, task: None }).collect())
             }
         }
-    }
-
-    async fn quarantine_message(&self, message: &SqsMessage, reason: &str) -> Result<(), Error> {
-        let id = message.message_id.as_deref().unwrap_or_default();
-        let subject = Subject::message(id, message.event_source_arn.as_deref().unwrap_or_default());
-        let raw = message.body.as_deref().unwrap_or_default().as_bytes().to_vec();
-        let reject = Reject { raw, ..Reject::whole(Violation::record(Rule::UnknownEvent, reason)) };
-        self.quarantine.put(subject, vec![reject]).await?;
-        tracing::error!(message_id = id, reason, "message was quarantined");
-        Ok(())
     }
 
     /// Loads dataset by dataset; what could not be loaded is told by its message.
@@ -297,7 +286,7 @@ impl App {
         fingerprint: &'a HexId,
         invocation: &'a Invocation,
     ) -> Preparer<'a> {
-        Preparer {
+        Preparer(Reader {
             s3: &self.s3,
             sqs: &self.sqs,
             queue_url: &self.config.queue_url,
@@ -307,7 +296,8 @@ impl App {
             checker,
             fingerprint,
             invocation,
-        }
+            outlet: Files { store: &self.store, contract: checker.contract() },
+        })
     }
 
     /// Messages of a running load come again soon, those of a fault that may pass after a pause: their visibility would
@@ -358,10 +348,4 @@ fn answer(batch: &SqsEvent, failures: &Failures) -> SqsBatchResponse {
         answer.batch_item_failures.push(failure);
     }
     answer
-}
-
-/// The event as an SQS batch, if it is one.
-fn sqs_batch(event: &Value) -> Option<SqsEvent> {
-    let first = event.get("Records")?.get(0)?;
-    (first.get("eventSource")?.as_str()? == "aws:sqs").then(|| serde_json::from_value(event.clone()).ok())?
 }

@@ -1,29 +1,18 @@
-//! One object of the landing bucket, read in flight: fetch, ingest, pack, quarantine, account. What it gives are files
-//! that COPY reads, and the account of the object; both lie in the work bucket, so that a redelivery finds them. An
-//! object that is too much for one invocation is handed to tasks.
+//! One object of the landing bucket, read in flight into files that COPY reads. They lie in the work bucket beside the
+//! account of the object, so that a redelivery finds them.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use aws_sdk_s3::primitives::ByteStream;
-use penstock_aws::Invocation;
-use penstock_aws::fetch::{FetchPart, Identified, fetch_from};
-use penstock_aws::quarantine::Quarantine;
-use penstock_core::decode::{Broken, Limits};
-use penstock_core::ident::HexId;
-use penstock_core::ingest::{Checkpoint, Ingest, over_rejected_fraction};
-use penstock_core::object::ObjectRef;
+use penstock_aws::reading::{
+    Outcome as ReadOutcome, Outlet, Read, ReadError, Reader, RowSink, Subjected, Unfit,
+};
+use penstock_aws::store::Store;
+use penstock_core::contract::Contract;
+use penstock_core::parts::{PartError, PartWriter};
 use penstock_core::receipt::{Receipt, Status};
-use penstock_core::reject::{Rule, Violation};
-use penstock_core::row::{Checker, Origin};
-use penstock_core::work::{self, Account, Prepared, Progress};
+use penstock_core::reject::Violation;
+use penstock_core::row::{Origin, Row};
+use penstock_core::work::{self, File, Prepared};
 
 use crate::error::Error;
-use crate::reading::Reading;
-use crate::store::Store;
-
-/// Kept back before the deadline, to load what is ready and to answer.
-pub const RESERVE: Duration = Duration::from_secs(10);
 
 /// What became of an object.
 #[derive(Debug)]
@@ -41,237 +30,144 @@ pub enum Outcome {
     },
 }
 
-/// An object that is read.
-#[derive(Debug, Clone, Copy)]
-pub struct Subjected<'a> {
-    /// The object, pinned to its content.
-    pub object: &'a ObjectRef,
-    /// What it is.
-    pub identity: &'a Identified,
-}
-
 /// What reading objects of one dataset needs.
 #[derive(Debug, Clone, Copy)]
-pub struct Preparer<'a> {
-    pub s3: &'a aws_sdk_s3::Client,
-    pub sqs: &'a aws_sdk_sqs::Client,
-    pub queue_url: &'a str,
-    pub split_bytes: u64,
-    pub store: &'a Store,
-    pub quarantine: &'a Quarantine,
-    pub checker: &'a Arc<Checker>,
-    pub fingerprint: &'a HexId,
-    pub invocation: &'a Invocation,
-}
+pub struct Preparer<'a>(pub Reader<'a, Files<'a>>);
 
 impl Preparer<'_> {
     /// Reads an object that an event tells of, unless that was done before; a large one is handed to tasks.
     pub async fn prepare(&self, own: Subjected<'_>, has_tasks: &[u32]) -> Result<Outcome, Error> {
-        if self.invocation.is_over(RESERVE) {
-            return Err(Error::OutOfTime);
-        }
-        let folder = self.folder(own);
-        if let Some(done) = self.done(&folder).await? {
-            return Ok(outcome(done));
-        }
-        let progress = self.progress(&folder).await?;
-        if own.identity.bytes > self.split_bytes || progress.is_some() {
-            return self.hand_to_tasks(own, &folder, progress.is_some(), has_tasks).await;
-        }
-        match Box::pin(self.read_on(own, &folder, None)).await? {
-            ReadOn::Ended(outcome) => Ok(outcome),
-            // Others of its batch may have had the time: a task has it for itself.
-            ReadOn::OutOfTime { .. } => self.hand_to_tasks(own, &folder, true, has_tasks).await,
+        match self.done(own).await? {
+            Some(done) => Ok(outcome(done)),
+            None => self.finish(own, self.0.read(own, has_tasks).await?).await,
         }
     }
 
-    /// Folder of an object's rows.
-    pub fn folder(&self, own: Subjected<'_>) -> String {
-        let (id, modified_ms) = (&own.identity.object_id, own.identity.modified_ms);
-        work::object_folder(self.checker.contract(), self.fingerprint, id, modified_ms)
+    /// Reads the ranges of these tasks, or reads on where the object has but one.
+    pub async fn prepare_tasks(&self, own: Subjected<'_>, numbers: &[u32]) -> Result<Outcome, Error> {
+        match self.done(own).await? {
+            Some(done) => Ok(outcome(done)),
+            None => self.finish(own, self.0.read_tasks(own, numbers).await?).await,
+        }
     }
 
     /// The account that an earlier delivery left. One that cannot be read is written again.
-    pub async fn done(&self, folder: &str) -> Result<Option<Prepared>, Error> {
-        self.text(&work::done_key(folder)).await
+    async fn done(&self, own: Subjected<'_>) -> Result<Option<Prepared>, Error> {
+        Ok(self.0.store.get_text(&work::done_key(&self.0.folder(own))).await?)
     }
 
-    /// How far an earlier delivery came with an object that takes long.
-    pub async fn progress(&self, folder: &str) -> Result<Option<Progress>, Error> {
-        self.text(&work::progress_key(folder)).await
-    }
-
-    /// A small text of ours; `None` also where it cannot be read.
-    pub async fn text<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
-        let bytes = self.store.get(key).await?;
-        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
-    }
-
-    /// Reads an object from where the last reading stopped, until it is done or time is up.
-    pub async fn read_on(
-        &self,
-        own: Subjected<'_>,
-        folder: &str,
-        before: Option<Progress>,
-    ) -> Result<ReadOn, Error> {
-        let is_task = before.is_some();
-        let fresh = || Progress { section_bytes: self.split_bytes, ..Progress::default() };
-        let progress = before.unwrap_or_else(fresh);
-        let checkpoint = progress.checkpoint.clone();
-        let body = match self.body(own, checkpoint.as_ref().map_or(0, Checkpoint::fetch_from)).await? {
-            Ok(body) => body,
-            Err(outcome) => return Ok(ReadOn::Ended(outcome)),
-        };
-        let origin = origin(own);
-        let mut ingest = self.ingest(&origin, checkpoint.as_ref())?;
-        let mut reading = Reading::behind(*self, folder, &origin, progress);
-        reading.stop(&mut ingest);
-        let broken = match all(&mut reading, &mut ingest, body).await {
-            Ok(broken) => broken,
-            Err(Error::OutOfTime) => {
-                // Without a section it says at least that the object takes long.
-                reading.write_progress().await?;
-                let advanced = reading.progress.checkpoint != checkpoint;
-                return Ok(ReadOn::OutOfTime { advanced, progress: reading.progress });
+    async fn finish(&self, own: Subjected<'_>, read: ReadOutcome) -> Result<Outcome, Error> {
+        Ok(match read {
+            ReadOutcome::Read(read) => self.write_done(own, *read).await?,
+            ReadOutcome::Slow { account, violation } => {
+                let status = (Status::Failed, Some(violation.reason));
+                Outcome::Failed(Some(Box::new(self.0.receipt(own, &account, status))))
             }
-            Err(error) => return Err(error),
-        };
-        let in_pieces = is_task || reading.progress.checkpoint.is_some();
-        let account = reading.close(broken.as_ref()).await?;
-        let whole = broken.as_ref().map(Broken::violation).or_else(|| self.over_limit(&account));
-        reading.close_rejects(whole.clone()).await?;
-        // Another task of the object has ended it meanwhile.
-        if is_task && self.split(folder).await?.is_none() {
-            return Err(Error::Closed);
-        }
-        let outcome = self.finish(own, folder, account, whole, in_pieces).await?;
-        Ok(ReadOn::Ended(outcome))
-    }
-
-    /// The object's bytes from an offset on; an outcome where there are none.
-    pub async fn body(&self, own: Subjected<'_>, offset: u64) -> Result<Result<ByteStream, Outcome>, Error> {
-        match fetch_from(self.s3, own.object, offset).await? {
-            FetchPart::Found(body) => Ok(Ok(body)),
-            FetchPart::Superseded => {
-                tracing::warn!(
-                    source = own.object.uri(),
-                    "object was removed or replaced before it was read"
-                );
-                Ok(Err(Outcome::Superseded))
-            }
-            FetchPart::Unreadable(reason) => {
-                let violation = Violation::record(Rule::Unreadable, reason);
-                let dataset = &self.checker.contract().dataset;
-                self.quarantine.put_whole(own.object, dataset, violation).await?;
-                Ok(Err(Outcome::Failed(None)))
-            }
-        }
-    }
-
-    /// The record engine, from the object's beginning or from a checkpoint.
-    pub fn ingest(&self, origin: &Origin, at: Option<&Checkpoint>) -> Result<Ingest, Error> {
-        let (checker, limits) = (Arc::clone(self.checker), Limits::default());
-        let ingest = match at {
-            None => Ingest::new(checker, origin.clone(), limits),
-            Some(at) => Ingest::resume(checker, origin.clone(), limits, at),
-        };
-        ingest.map_err(|error| Error::Contract(error.to_string()))
-    }
-
-    /// Whether too many records of the whole object are rejects.
-    pub fn over_limit(&self, account: &Account) -> Option<Violation> {
-        let Account { read, rejected, .. } = account;
-        let max_fraction = self.checker.contract().table_options.max_rejected_fraction;
-        over_rejected_fraction(*read, *rejected, max_fraction).then(|| {
-            let reason = format!("{rejected} of {read} records rejected, over {max_fraction}");
-            Violation::record(Rule::TooManyRejects, reason)
+            ReadOutcome::Unreadable => Outcome::Failed(None),
+            ReadOutcome::Superseded => Outcome::Superseded,
+            ReadOutcome::Tasked { again } => Outcome::Tasked { again },
         })
     }
 
     /// Writes the account of an object whose rows and rejects are safe.
-    pub async fn finish(
-        &self,
-        own: Subjected<'_>,
-        folder: &str,
-        account: Account,
-        whole: Option<Violation>,
-        in_pieces: bool,
-    ) -> Result<Outcome, Error> {
-        let (read, rejected, source) = (account.read, account.rejected, own.object.uri());
+    async fn write_done(&self, own: Subjected<'_>, read: Read) -> Result<Outcome, Error> {
+        let Read { account, broken, over_limit, in_pieces } = read;
+        let whole = broken.or(over_limit);
+        let (records, rejected, source) = (account.read, account.rejected, own.object.uri());
         match &whole {
             Some(Violation { reason, .. }) => {
-                tracing::error!(source, reason, read, rejected, "nothing of the object is loaded")
+                tracing::error!(source, reason, read = records, rejected, "nothing of the object is loaded")
             }
-            None if rejected > 0 => tracing::warn!(source, read, rejected, "records were rejected"),
-            None => tracing::debug!(source, read, "object is ready"),
+            None if rejected > 0 => tracing::warn!(source, read = records, rejected, "records were rejected"),
+            None => tracing::debug!(source, read = records, "object is ready"),
         }
-        let receipt = self.receipt(own, &account, whole);
+        let status = if whole.is_some() { Status::Failed } else { Status::Complete };
+        let receipt = self.0.receipt(own, &account, (status, whole.map(|own| own.reason)));
         let prepared = Prepared { receipt, parts: account.parts, in_pieces };
         let text = serde_json::to_vec(&prepared).unwrap_or_default();
-        self.store.put(&work::done_key(folder), text).await?;
+        self.0.store.put(&work::done_key(&self.0.folder(own)), text).await?;
         Ok(outcome(prepared))
     }
-
-    /// The account of an object as others read it.
-    pub fn receipt(&self, own: Subjected<'_>, account: &Account, whole: Option<Violation>) -> Receipt {
-        let contract = self.checker.contract();
-        Receipt {
-            dataset: contract.dataset.clone(),
-            object_id: own.identity.object_id.to_string(),
-            source: own.object.uri(),
-            bytes: own.identity.bytes,
-            source_ms: own.identity.modified_ms,
-            contract_version: contract.version.clone(),
-            status: if whole.is_some() { Status::Failed } else { Status::Complete },
-            reason: whole.map(|own| own.reason),
-            read: account.read,
-            rejected: account.rejected,
-            duplicate: 0,
-            sent: account.rows,
-            extra_fields: account.extra_fields,
-            warnings: account.warnings,
-        }
-    }
-}
-
-/// How reading an object ended.
-#[derive(Debug)]
-pub enum ReadOn {
-    /// It is done.
-    Ended(Outcome),
-    /// Somebody has to go on.
-    OutOfTime {
-        /// Whether a section was completed.
-        advanced: bool,
-        /// How far it is read, as it is written down.
-        progress: Progress,
-    },
-}
-
-/// Where an object's records come from.
-pub fn origin(own: Subjected<'_>) -> Origin {
-    Origin::new(own.object.uri(), own.identity.object_id, own.identity.modified_ms)
-}
-
-/// Reads a body to its end or to where it breaks off.
-async fn all(
-    reading: &mut Reading<'_>,
-    ingest: &mut Ingest,
-    mut body: ByteStream,
-) -> Result<Option<Broken>, Error> {
-    while let Some(piece) = body.next().await {
-        let piece = piece.map_err(|error| reading.body_error(&error.to_string()))?;
-        if let Some(broken) = reading.feed(ingest, &piece).await? {
-            return Ok(Some(broken));
-        }
-    }
-    reading.end(ingest).await
 }
 
 /// What an object's account says of it.
-pub fn outcome(prepared: Prepared) -> Outcome {
+fn outcome(prepared: Prepared) -> Outcome {
     match prepared.receipt.status {
         Status::Complete => Outcome::Ready(Box::new(prepared)),
         Status::Partial | Status::Failed => Outcome::Failed(Some(Box::new(prepared.receipt))),
+    }
+}
+
+/// Rows into files that COPY reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Files<'a> {
+    pub store: &'a Store,
+    pub contract: &'a Contract,
+}
+
+impl<'a> Outlet for Files<'a> {
+    type Sink = FileSink<'a>;
+
+    fn open(&self, folder: &str, origin: &Origin, section: u64) -> FileSink<'a> {
+        FileSink {
+            store: self.store,
+            folder: folder.to_owned(),
+            source: origin.source.clone(),
+            parts: PartWriter::new(self.contract, origin.source.clone()),
+            section,
+            full: Vec::new(),
+            written: Vec::new(),
+        }
+    }
+}
+
+/// The rows of one object on their way into files.
+pub struct FileSink<'a> {
+    store: &'a Store,
+    folder: String,
+    source: String,
+    parts: PartWriter,
+    section: u64,
+    /// Files that wait to be written.
+    full: Vec<Vec<u8>>,
+    /// Those of this section.
+    written: Vec<File>,
+}
+
+impl RowSink for FileSink<'_> {
+    fn push(&mut self, row: Row<'_>) -> Result<(), Unfit> {
+        match self.parts.push(row) {
+            Ok(full) => {
+                self.full.extend(full);
+                Ok(())
+            }
+            // Its raw bytes are gone; the object still has them at that position.
+            Err(PartError::TooLarge(violation)) => Err(Unfit::Row { violation, raw: Vec::new() }),
+            Err(error @ PartError::Io(_)) => Err(Unfit::Failed(error.to_string())),
+        }
+    }
+
+    async fn drain(&mut self) -> Result<(), ReadError> {
+        for bytes in self.full.drain(..) {
+            let key = work::part_key(&self.folder, self.section, self.written.len());
+            self.written.push(self.store.put(&key, bytes).await?);
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self) -> Result<Vec<File>, ReadError> {
+        let failed =
+            |error: PartError| ReadError::Outlet { uri: self.source.clone(), message: error.to_string() };
+        self.full.extend(self.parts.cut().map_err(failed)?);
+        self.drain().await?;
+        Ok(std::mem::take(&mut self.written))
+    }
+
+    fn was_held_up(&self) -> bool {
+        false
+    }
+
+    fn turn_to(&mut self, section: u64) {
+        self.section = section;
     }
 }

@@ -86,7 +86,7 @@ impl Work<'_> {
         plan: &Plan,
         open: &mut HashSet<HexId>,
     ) -> Result<Option<Vec<Claimed>>, Error> {
-        let s3 = self.preparer.s3;
+        let s3 = self.preparer.0.s3;
         let found: Vec<_> = stream::iter(plan.objects.iter().cloned())
             .map(|own| async move { is_there(s3, &own).await.map(|is_there| (own, is_there)) })
             .buffer_unordered(MAX_REQUESTS)

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use penstock_aws::Invocation;
+use penstock_aws::store::Store;
 use penstock_aws::warehouse::{Fault, LoadEnd, LoadName, TableHome, Warehouse};
 use penstock_core::ident::HexId;
 use penstock_core::parts::packed;
@@ -14,7 +15,6 @@ use penstock_core::work::{self, Claimed, File, Plan};
 
 use crate::error::Error;
 use crate::mismatch::mismatch;
-use crate::store::Store;
 
 /// How a load ended that was not cut short.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Sink<'_> {
         let folder = |key: &str| key.rsplit_once('/').map(|(folder, _)| folder.to_owned());
         let is_orphan = |key: &&String| folder(key).is_some_and(|folder| !planned.contains(folder.as_str()));
         let orphans: Vec<String> = keys.iter().filter(is_orphan).cloned().collect();
-        self.store.delete(&orphans).await
+        Ok(self.store.delete(&orphans).await?)
     }
 
     /// Which of these objects are in the table already.
@@ -238,7 +238,7 @@ impl Sink<'_> {
         let mut keys = self.store.list(&plan.folder()).await?;
         keys.retain(|key| *key != plan.key());
         self.store.delete(&keys).await?;
-        self.store.delete(&[plan.key()]).await
+        Ok(self.store.delete(&[plan.key()]).await?)
     }
 }
 

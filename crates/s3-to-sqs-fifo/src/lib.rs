@@ -16,11 +16,11 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMe
 use lambda_runtime::tracing::Instrument as _;
 use penstock_aws::quarantine::Quarantine;
 use penstock_aws::telemetry::{self, Metrics};
+use penstock_aws::trigger::sqs_batch;
 use penstock_aws::{Invocation, s3_client};
 use penstock_core::object::{ObjectEvents, events_in, events_in_text};
-use penstock_core::quarantine::{Subject, UNKNOWN_DATASET};
+use penstock_core::quarantine::UNKNOWN_DATASET;
 use penstock_core::receipt::Status;
-use penstock_core::reject::{Reject, Rule, Violation};
 use serde_json::Value;
 
 pub use config::{Config, SERVICE};
@@ -99,13 +99,8 @@ impl App {
         match events_in_text(body) {
             Ok(events) => self.objects(&events, invocation, metrics).await,
             Err(error) => {
-                let id = message.message_id.as_deref().unwrap_or_default();
-                let subject = Subject::message(id, message.event_source_arn.as_deref().unwrap_or_default());
-                let violation = Violation::record(Rule::UnknownEvent, error.to_string());
-                let reject = Reject { raw: body.as_bytes().to_vec(), ..Reject::whole(violation) };
-                self.quarantine.put(subject, vec![reject]).await?;
+                self.quarantine.put_message(message, &error.to_string()).await?;
                 metrics.add(UNKNOWN_DATASET, "MessagesQuarantined", 1);
-                tracing::error!(message_id = id, reason = %error, "message was quarantined");
                 Ok(())
             }
         }
@@ -156,10 +151,4 @@ fn count(delivered: &Delivered, metrics: &mut Metrics) {
         Delivered::Quarantined(_) => metrics.add(UNKNOWN_DATASET, "ObjectsFailed", 1),
         Delivered::Superseded => metrics.add(UNKNOWN_DATASET, "ObjectsSuperseded", 1),
     }
-}
-
-/// The event as an SQS batch, if it is one.
-fn sqs_batch(event: &Value) -> Option<SqsEvent> {
-    let first = event.get("Records")?.get(0)?;
-    (first.get("eventSource")?.as_str()? == "aws:sqs").then(|| serde_json::from_value(event.clone()).ok())?
 }

@@ -50,6 +50,8 @@ pub struct Contract {
     pub order_by: Option<usize>,
     /// Indices of the columns whose hash is the FIFO order group.
     pub group_by: Vec<usize>,
+    /// Indices of the columns whose hash is the Kinesis partition key; empty where a row's identity is.
+    pub partition_by: Vec<usize>,
     /// Indices of the partition columns in order.
     pub partitions: Vec<usize>,
     /// Columns, by index, whose values together no two rows may share.

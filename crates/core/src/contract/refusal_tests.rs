@@ -93,10 +93,10 @@ fn a_name_that_is_no_column_is_refused() {
         assert_eq!(path, "schema[0]");
         assert_eq!(reason, format!("penstock.{name} names no column: \"boked_at\""));
     }
-    assert_eq!(
-        refused_custom(&property("groupBy", "[]")).1,
-        "penstock.groupBy must name at least one column"
-    );
+    for name in ["groupBy", "partitionBy"] {
+        let (_, reason) = refused_custom(&property(name, "[]"));
+        assert_eq!(reason, format!("penstock.{name} must name at least one column"));
+    }
     let own = try_contract(&property("orderBy", "s"), &[ID, "name: s, logicalType: object"]);
     assert!(own.unwrap_err().reason.contains("a super column has no order"));
 }

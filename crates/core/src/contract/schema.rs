@@ -73,10 +73,11 @@ pub(super) fn read(
     let mut custom = Custom::read(PATH, &object.custom_properties)?;
     let names = Names(&columns);
     let order_by = custom.text("orderBy")?.map(|name| names.order_by(name)).transpose()?;
-    let group_by = group_by(&mut custom, &names, &key)?;
+    let group_by = hashed(&mut custom, &names, "groupBy")?.unwrap_or_else(|| key.clone());
+    let partition_by = hashed(&mut custom, &names, "partitionBy")?.unwrap_or_default();
     let table_options = table_options(&mut custom, &names)?;
     replaces(&table_options, &key, &servers)?;
-    later(custom, &names, &mut notes)?;
+    later(custom, &mut notes)?;
     let partitions = positions(&columns, "partitioned", |column| column.partition_position)?;
     Ok(Contract {
         dataset,
@@ -85,6 +86,7 @@ pub(super) fn read(
         key,
         order_by,
         group_by,
+        partition_by,
         partitions,
         unique_together,
         row_rules,
@@ -99,13 +101,18 @@ pub(super) fn read(
     })
 }
 
-fn group_by(custom: &mut Custom<'_>, names: &Names<'_>, key: &[usize]) -> Result<Vec<usize>, ContractError> {
-    match custom.texts("groupBy")? {
+/// Columns whose hash tells rows apart.
+fn hashed(
+    custom: &mut Custom<'_>,
+    names: &Names<'_>,
+    property: &str,
+) -> Result<Option<Vec<usize>>, ContractError> {
+    match custom.texts(property)? {
         Some(own) if own.is_empty() => {
-            Err(ContractError::at(PATH, "penstock.groupBy must name at least one column".into()))
+            Err(ContractError::at(PATH, format!("penstock.{property} must name at least one column")))
         }
-        Some(own) => names.all("groupBy", &own),
-        None => Ok(key.to_vec()),
+        Some(own) => names.all(property, &own).map(Some),
+        None => Ok(None),
     }
 }
 
@@ -301,11 +308,8 @@ fn replaces(options: &TableOptions, key: &[usize], servers: &Servers) -> Result<
 }
 
 /// Properties that later routes use: their values are checked, their effect is not there yet. No other one may be left.
-fn later(mut custom: Custom<'_>, names: &Names<'_>, notes: &mut Notes) -> Result<(), ContractError> {
-    let partition_by = custom.texts("partitionBy")?;
-    names.all("partitionBy", partition_by.as_deref().unwrap_or_default())?;
+fn later(mut custom: Custom<'_>, notes: &mut Notes) -> Result<(), ContractError> {
     let set = [
-        ("partitionBy", partition_by.is_some()),
         ("lakeFormat", custom.choice("lakeFormat", &[("as-is", ()), ("parquet", ())])?.is_some()),
         ("glueJob", custom.text("glueJob")?.is_some()),
         ("crawler", custom.text("crawler")?.is_some()),

@@ -80,6 +80,8 @@ fn every_custom_property_of_the_schema_is_taken_or_noted() {
         ("orderBy", "a"),
         ("groupBy", "a"),
         ("groupBy", "[id, a]"),
+        ("partitionBy", "a"),
+        ("partitionBy", "[id, a]"),
         ("maxRejectedFraction", "0.25"),
         ("extraColumns", "reject"),
         ("dedupDays", "30"),
@@ -93,7 +95,7 @@ fn every_custom_property_of_the_schema_is_taken_or_noted() {
         ("deletedWhen", "a == 'x'"),
         ("afterLoad", "[m1, m2]"),
     ];
-    let later = [("partitionBy", "a"), ("lakeFormat", "parquet"), ("glueJob", "g"), ("crawler", "c")];
+    let later = [("lakeFormat", "parquet"), ("glueJob", "g"), ("crawler", "c")];
     for (noted, set) in [(0, &built[..]), (1, &later[..])] {
         for (name, value) in set {
             let value = if value.contains('\'') { format!("\"{value}\"") } else { (*value).to_owned() };

@@ -37,6 +37,13 @@ fn what_is_written_is_the_form_of_the_producer_library() {
 }
 
 #[test]
+fn a_partition_key_hashes_to_the_number_that_kinesis_sorts_it_by() {
+    // As md5sum gives them.
+    assert_eq!(hash_key(""), 0xd41d_8cd9_8f00_b204_e980_0998_ecf8_427e);
+    assert_eq!(hash_key("a"), 0x0cc1_75b9_c0f1_b6a8_31c3_99e2_6977_2661);
+}
+
+#[test]
 fn a_record_with_the_magic_but_another_digest_is_not_aggregated() {
     let mut record = aggregated(BY_HAND);
     *record.last_mut().unwrap() ^= 1;
@@ -79,6 +86,35 @@ proptest! {
             .collect();
         let written = encode(records.iter().copied());
         prop_assert_eq!(decode(message(&written).unwrap()).unwrap(), records);
+    }
+
+    #[test]
+    fn an_aggregation_foretells_its_length_and_reads_back_however_often_it_is_used(
+        rounds in prop::collection::vec(
+            prop::collection::vec(("[a-b]{0,2}|\\PC{0,9}|[x]{120,140}", prop::collection::vec(any::<u8>(), 0..300)), 1..200),
+            1..3,
+        )
+    ) {
+        let mut aggregation = Aggregation::new("170141183460469231731687303715884105728");
+        for records in rounds {
+            let mut foretold = 0;
+            for (key, data) in &records {
+                foretold = aggregation.bytes_with(key, data.len());
+                aggregation.push(key, data);
+            }
+            prop_assert_eq!(aggregation.len(), records.len());
+            let mut written = b"before".to_vec();
+            aggregation.finish(&mut written);
+            let written = written.strip_prefix(b"before").unwrap();
+            prop_assert!(aggregation.is_empty());
+            prop_assert_eq!(written.len(), foretold);
+            let hash = Some("170141183460469231731687303715884105728");
+            let expected: Vec<_> = records
+                .iter()
+                .map(|(key, data)| UserRecord { partition_key: key, explicit_hash_key: hash, data })
+                .collect();
+            prop_assert_eq!(decode(message(written).unwrap()).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -83,9 +83,29 @@ pub fn put_number(field: u64, number: u64, out: &mut Vec<u8>) {
 
 /// Appends a field of bytes.
 pub fn put_bytes(field: u64, bytes: &[u8], out: &mut Vec<u8>) {
-    put_varint(field << 3 | 2, out);
-    put_varint(bytes.len() as u64, out);
+    put_head(field, bytes.len(), out);
     out.extend_from_slice(bytes);
+}
+
+/// Appends what stands before the bytes of a field.
+pub fn put_head(field: u64, len: usize, out: &mut Vec<u8>) {
+    put_varint(field << 3 | 2, out);
+    put_varint(len as u64, out);
+}
+
+/// How long a number field becomes.
+pub fn number_len(field: u64, number: u64) -> usize {
+    varint_len(field << 3) + varint_len(number)
+}
+
+/// How long a field of so many bytes becomes.
+pub fn bytes_len(field: u64, len: usize) -> usize {
+    number_len(field, len as u64) + len
+}
+
+fn varint_len(number: u64) -> usize {
+    let bits = u64::BITS - (number | 1).leading_zeros();
+    bits.div_ceil(7) as usize
 }
 
 fn put_varint(mut number: u64, out: &mut Vec<u8>) {

@@ -59,6 +59,17 @@ impl Identity {
     }
 }
 
+impl Row<'_> {
+    /// Its Kinesis partition key: of the columns of the contract's `partitionBy`, else its identity. `joined` is memory
+    /// that is used again and again.
+    pub fn partition_key(&self, contract: &Contract, joined: &mut String) -> HexId {
+        match contract.partition_by.as_slice() {
+            [] => self.stamp().record_id,
+            columns => ident::partition_key(columns.iter().map(|i| self.get(*i)), joined),
+        }
+    }
+}
+
 /// Other expressions give other values, and another `deletedWhen` other tombstones: rows of both are told apart. Under
 /// one rule the flag follows from the columns, so it is no part of the hash itself.
 fn derivations_tag(contract: &Contract) -> Option<[u8; 8]> {

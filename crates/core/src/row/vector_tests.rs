@@ -104,6 +104,10 @@ fn places_orders_groups_and_messages_of_the_vectors_agree() {
             u32::try_from(whole(&vector, "groups")).unwrap(),
         );
         assert_eq!(u64::from(group), whole(&vector, "group"), "{vector}");
+        // The same hash, of which the group is taken from the first 64 bits.
+        let key = ident::partition_key(canonical.iter().map(Option::as_deref), &mut String::new());
+        let head = u64::from_str_radix(&key.as_str()[..16], 16).unwrap();
+        assert_eq!(head % whole(&vector, "groups"), whole(&vector, "group"), "{vector}");
     }
     for vector in vectors("messages") {
         let (first, rows) =
@@ -111,6 +115,28 @@ fn places_orders_groups_and_messages_of_the_vectors_agree() {
         let id = ident::message_id(&hex(&vector, "object_id"), whole(&vector, "source_ms"), first, rows);
         assert_eq!(id, hex(&vector, "deduplication_id"), "{vector}");
     }
+}
+
+#[test]
+fn a_partition_key_is_of_the_columns_named_else_the_identity() {
+    let columns =
+        ["name: id, physicalType: varchar(9), primaryKey: true", "name: v, physicalType: varchar(9)"];
+    let key = |custom: &str, record: &str| {
+        let checker = checker(custom, &columns);
+        let one = check(&checker, record).unwrap();
+        let key = one.row().partition_key(checker.contract(), &mut "left behind".to_owned());
+        (key, one.stamp().record_id)
+    };
+    let (own, identity) = key("", r#"{"id":"1","v":"x"}"#);
+    assert_eq!(own, identity);
+    let by_v = "{property: penstock.partitionBy, value: v}";
+    let (own, identity) = key(by_v, r#"{"id":"1","v":"x"}"#);
+    assert_eq!(own, ident::stable_id(["x"]));
+    assert_ne!(own, identity);
+    assert_eq!(key(by_v, r#"{"id":"2","v":"x"}"#).0, own);
+    assert_ne!(key(by_v, r#"{"id":"1","v":null}"#).0, key(by_v, r#"{"id":"1","v":""}"#).0);
+    let by_both = "{property: penstock.partitionBy, value: [v, id]}";
+    assert_eq!(key(by_both, r#"{"id":"1","v":"x"}"#).0, ident::stable_id(["x", "1"]));
 }
 
 #[test]

@@ -1,17 +1,25 @@
-//! The work bucket, as this function uses it: small JSON texts, parts, and folders that are cleaned up. Knows keys, not
-//! what they mean.
+//! The work bucket, as functions use it: small JSON texts, files of rows, and folders that are cleaned up. Knows keys,
+//! not what they mean.
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
-use penstock_aws::answered;
 use penstock_core::work::File;
 
-use crate::error::Error;
+use crate::answered;
 
 /// Largest JSON text that is read back: ten thousand objects of a plan, each with its files.
 const MAX_TEXT_BYTES: usize = 64 << 20;
+
+/// The work bucket was not read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{operation} of s3://{place}: {message}")]
+pub struct StoreError {
+    operation: &'static str,
+    place: String,
+    message: String,
+}
 
 /// The work bucket.
 #[derive(Debug)]
@@ -32,7 +40,7 @@ impl Store {
     }
 
     /// Writes an object, over what was there.
-    pub async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<File, Error> {
+    pub async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<File, StoreError> {
         let file = File { url: self.url(key), bytes: bytes.len() as u64 };
         let request = self.s3.put_object().bucket(&self.bucket).key(key).body(ByteStream::from(bytes));
         request.send().await.map_err(|error| self.error("writing", key, &error))?;
@@ -40,7 +48,7 @@ impl Store {
     }
 
     /// Writes an object unless there is one; whether it was written.
-    pub async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, Error> {
+    pub async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, StoreError> {
         let request = self.s3.put_object().bucket(&self.bucket).key(key).if_none_match("*");
         match request.body(ByteStream::from(bytes)).send().await {
             Ok(_) => Ok(true),
@@ -53,7 +61,7 @@ impl Store {
     }
 
     /// Reads a small object; `None` if there is none.
-    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let answer = match self.s3.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(answer) => answer,
             Err(error) => {
@@ -63,7 +71,7 @@ impl Store {
                 };
             }
         };
-        let fail = |message: String| Error::Work { operation: "reading", place: self.place(key), message };
+        let fail = |message: String| StoreError { operation: "reading", place: self.place(key), message };
         if answer.content_length().is_some_and(|bytes| bytes > MAX_TEXT_BYTES as i64) {
             return Err(fail(format!("has more than {MAX_TEXT_BYTES} bytes")));
         }
@@ -71,8 +79,14 @@ impl Store {
         Ok(Some(body.to_vec()))
     }
 
+    /// A small text of ours; `None` also where it cannot be read.
+    pub async fn get_text<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, StoreError> {
+        let bytes = self.get(key).await?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
     /// Keys under a prefix.
-    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
         let mut pages = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
@@ -84,7 +98,7 @@ impl Store {
 
     /// Deletes a folder: what says that all is there first, and last what says how it is made, so that nobody relies on
     /// what is about to go.
-    pub async fn delete_folder(&self, folder: &str) -> Result<(), Error> {
+    pub async fn delete_folder(&self, folder: &str) -> Result<(), StoreError> {
         let (last, keys): (Vec<_>, Vec<_>) =
             self.list(folder).await?.into_iter().partition(|key| key.ends_with("/_split.json"));
         self.delete(&keys).await?;
@@ -92,14 +106,14 @@ impl Store {
     }
 
     /// Deletes objects; one that is gone already is no error.
-    pub async fn delete(&self, keys: &[String]) -> Result<(), Error> {
+    pub async fn delete(&self, keys: &[String]) -> Result<(), StoreError> {
         /// DeleteObjects takes at most 1,000 keys.
         const MOST: usize = 1_000;
         for keys in keys.chunks(MOST) {
             let ids =
                 keys.iter().filter_map(|key| ObjectIdentifier::builder().key(key).build().ok()).collect();
             let fail =
-                |message: String| Error::Work { operation: "deleting", place: self.bucket.clone(), message };
+                |message: String| StoreError { operation: "deleting", place: self.bucket.clone(), message };
             let delete = Delete::builder().set_objects(Some(ids)).quiet(true).build();
             let delete = delete.map_err(|error| fail(error.to_string()))?;
             let request = self.s3.delete_objects().bucket(&self.bucket).delete(delete);
@@ -122,11 +136,11 @@ impl Store {
         format!("{}/{key}", self.bucket)
     }
 
-    fn error<E, R>(&self, operation: &'static str, key: &str, error: &SdkError<E, R>) -> Error
+    fn error<E, R>(&self, operation: &'static str, key: &str, error: &SdkError<E, R>) -> StoreError
     where
         E: std::error::Error + ProvideErrorMetadata + 'static,
         R: std::fmt::Debug + 'static,
     {
-        Error::Work { operation, place: self.place(key), message: answered(error) }
+        StoreError { operation, place: self.place(key), message: answered(error) }
     }
 }

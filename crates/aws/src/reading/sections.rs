@@ -1,25 +1,23 @@
-//! The bytes of one object, or of one range of it, on their way: rows into files, rejects into quarantine, counts into
-//! an account. It goes section by section: each has files and quarantine keys of its own, so that who reads a section
-//! again writes the same once more and never something beside it.
+//! The bytes of one object, or of one range of it, on their way: rows into the outlet, rejects into quarantine, counts
+//! into an account. It goes section by section: each has files and quarantine keys of its own, so that who reads a
+//! section again writes the same once more and never something beside it.
 
-use penstock_aws::quarantine::Writer;
 use penstock_core::decode::Broken;
 use penstock_core::ingest::{Batch, Checkpoint, Ingest, Progress as Left};
-use penstock_core::parts::{PartError, PartWriter};
 use penstock_core::quarantine::Subject;
 use penstock_core::reject::{Reject, Violation};
 use penstock_core::row::{Origin, Warnings};
 use penstock_core::work::{self, Account, Progress};
 
-use crate::error::Error;
-use crate::prepare::{Preparer, RESERVE};
+use super::{Outlet, ReadError, Reader, RowSink, Unfit};
+use crate::quarantine::Writer;
 
 /// One object on its way.
-pub struct Reading<'a> {
-    own: Preparer<'a>,
+pub struct Sections<'a, O: Outlet> {
+    own: Reader<'a, O>,
     folder: &'a str,
     origin: &'a Origin,
-    parts: PartWriter,
+    sink: O::Sink,
     rejects: Writer<'a>,
     section: u64,
     /// Empty between two pieces; its memory is used again.
@@ -31,32 +29,31 @@ pub struct Reading<'a> {
     pub progress: Progress,
 }
 
-impl<'a> Reading<'a> {
+impl<'a, O: Outlet> Sections<'a, O> {
     /// Goes on behind what was read before.
-    pub fn behind(own: Preparer<'a>, folder: &'a str, origin: &'a Origin, progress: Progress) -> Self {
+    pub fn behind(own: Reader<'a, O>, folder: &'a str, origin: &'a Origin, progress: Progress) -> Self {
         let at = progress.checkpoint.as_ref().map_or(0, Checkpoint::position);
         let section = at / progress.section_bytes.max(1);
         Self::of_section(own, folder, origin, section, progress)
     }
 
     /// Reads one range.
-    pub fn of_range(own: Preparer<'a>, folder: &'a str, origin: &'a Origin, number: u32) -> Self {
+    pub fn of_range(own: Reader<'a, O>, folder: &'a str, origin: &'a Origin, number: u32) -> Self {
         Self::of_section(own, folder, origin, u64::from(number), Progress::default())
     }
 
     fn of_section(
-        own: Preparer<'a>,
+        own: Reader<'a, O>,
         folder: &'a str,
         origin: &'a Origin,
         section: u64,
         progress: Progress,
     ) -> Self {
-        let contract = own.checker.contract();
         Self {
             own,
             folder,
             origin,
-            parts: PartWriter::new(contract, origin.source.clone()),
+            sink: own.outlet.open(folder, origin, section),
             rejects: own.quarantine.of_section(own.subject(origin), section),
             section,
             batch: Batch::default(),
@@ -76,7 +73,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads bytes, in steps of bounded memory, up to where the object breaks off.
-    pub async fn feed(&mut self, ingest: &mut Ingest, bytes: &[u8]) -> Result<Option<Broken>, Error> {
+    pub async fn feed(&mut self, ingest: &mut Ingest, bytes: &[u8]) -> Result<Option<Broken>, ReadError> {
         let mut batch = std::mem::take(&mut self.batch);
         let fed = self.steps(ingest, bytes, &mut batch).await;
         self.batch = batch;
@@ -88,7 +85,7 @@ impl<'a> Reading<'a> {
         ingest: &mut Ingest,
         bytes: &[u8],
         batch: &mut Batch,
-    ) -> Result<Option<Broken>, Error> {
+    ) -> Result<Option<Broken>, ReadError> {
         let mut rest = bytes;
         while !rest.is_empty() {
             self.has_time()?;
@@ -106,7 +103,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads what is left when no more bytes come.
-    pub async fn end(&mut self, ingest: &mut Ingest) -> Result<Option<Broken>, Error> {
+    pub async fn end(&mut self, ingest: &mut Ingest) -> Result<Option<Broken>, ReadError> {
         let mut batch = Batch::default();
         loop {
             let ended = ingest.finish(&mut batch);
@@ -127,10 +124,11 @@ impl<'a> Reading<'a> {
         &mut self,
         ingest: &mut Ingest,
         batch: &mut Batch,
-    ) -> Result<Option<Broken>, Error> {
+    ) -> Result<Option<Broken>, ReadError> {
         while let Some(at) = ingest.stopped() {
-            self.close_part().await?;
+            self.close_rows().await?;
             self.section = at.position() / self.progress.section_bytes.max(1);
+            self.sink.turn_to(self.section);
             self.rejects.turn_to(self.section).await?;
             self.progress.account.append(std::mem::take(&mut self.account));
             self.progress.checkpoint = Some(at);
@@ -146,72 +144,63 @@ impl<'a> Reading<'a> {
     }
 
     /// Lets the next reader know that this object takes long, and where to go on.
-    pub async fn write_progress(&self) -> Result<(), Error> {
+    pub async fn write_progress(&self) -> Result<(), ReadError> {
         let text = serde_json::to_vec(&self.progress).unwrap_or_default();
         self.own.store.put(&work::progress_key(self.folder), text).await?;
         Ok(())
     }
 
-    /// Whether the reading may go on.
-    pub fn has_time(&self) -> Result<(), Error> {
-        if self.own.invocation.is_over(RESERVE) { Err(Error::OutOfTime) } else { Ok(()) }
+    /// Whether the reading may go on. One that waited for its outlet is no slow object.
+    pub fn has_time(&self) -> Result<(), ReadError> {
+        match self.own.has_time() {
+            Err(ReadError::OutOfTime) if self.sink.was_held_up() => {
+                let (uri, message) =
+                    (self.origin.source.clone(), "was throttled until no time was left".to_owned());
+                Err(ReadError::Outlet { uri, message })
+            }
+            told => told,
+        }
     }
 
-    /// Packs the rows and quarantines the rejects of a batch, which is empty then.
-    async fn take(&mut self, ingest: &mut Ingest, batch: &mut Batch) -> Result<(), Error> {
+    /// Hands on the rows and quarantines the rejects of a batch, which is empty then.
+    async fn take(&mut self, ingest: &mut Ingest, batch: &mut Batch) -> Result<(), ReadError> {
         self.account.read += batch.read;
         self.account.extra_fields += batch.extra_fields;
         self.account.warnings += batch.warnings.total();
         self.warnings.append(&mut batch.warnings);
         self.reject(std::mem::take(&mut batch.rejects)).await?;
         for row in ingest.stamp(batch).iter() {
-            match self.parts.push(row) {
-                Ok(full) => {
-                    self.account.rows += 1;
-                    self.write(full).await?;
-                }
-                Err(PartError::TooLarge(violation)) => {
+            match self.sink.push(row) {
+                Ok(()) => self.account.rows += 1,
+                Err(Unfit::Row { violation, raw }) => {
                     let (position, violations) = (Some(row.position()), vec![violation]);
-                    // Its raw bytes are gone; the object still has them at that position.
-                    self.reject(vec![Reject { position, line: None, violations, raw: Vec::new() }]).await?;
+                    self.reject(vec![Reject { position, line: None, violations, raw }]).await?;
                 }
-                Err(error) => return Err(self.failed(&error)),
+                Err(Unfit::Failed(message)) => return Err(self.body_error(&message)),
             }
         }
         batch.clear();
-        Ok(())
-    }
-
-    fn failed(&self, error: &PartError) -> Error {
-        self.body_error(&error.to_string())
+        self.sink.drain().await
     }
 
     /// The object's bytes did not come, or could not be packed.
-    pub fn body_error(&self, message: &str) -> Error {
-        Error::Body { uri: self.origin.source.clone(), message: message.to_owned() }
+    pub fn body_error(&self, message: &str) -> ReadError {
+        ReadError::Body { uri: self.origin.source.clone(), message: message.to_owned() }
     }
 
-    async fn write(&mut self, part: Option<Vec<u8>>) -> Result<(), Error> {
-        if let Some(bytes) = part {
-            let key = work::part_key(self.folder, self.section, self.account.parts.len());
-            self.account.parts.push(self.own.store.put(&key, bytes).await?);
-        }
+    async fn close_rows(&mut self) -> Result<(), ReadError> {
+        self.account.parts.extend(self.sink.close().await?);
         Ok(())
     }
 
-    async fn close_part(&mut self) -> Result<(), Error> {
-        let last = self.parts.cut().map_err(|error| self.failed(&error))?;
-        self.write(last).await
-    }
-
-    async fn reject(&mut self, rejects: Vec<Reject>) -> Result<(), Error> {
+    async fn reject(&mut self, rejects: Vec<Reject>) -> Result<(), ReadError> {
         self.account.rejected += rejects.len() as u64;
         Ok(self.rejects.add(rejects).await?)
     }
 
     /// Makes the last rows safe; what was read in all.
-    pub async fn close(&mut self, broken: Option<&Broken>) -> Result<Account, Error> {
-        self.close_part().await?;
+    pub async fn close(&mut self, broken: Option<&Broken>) -> Result<Account, ReadError> {
+        self.close_rows().await?;
         let mut all = std::mem::take(&mut self.progress.account);
         all.append(std::mem::take(&mut self.account));
         all.broken = broken.map(|broken| broken.reason.clone());
@@ -222,18 +211,18 @@ impl<'a> Reading<'a> {
         Ok(all)
     }
 
-    /// Makes the last rejects safe, and with them why nothing of the object loads. That is a line too, but no record:
-    /// it is not counted among the rejected.
-    pub async fn close_rejects(mut self, whole: Option<Violation>) -> Result<(), Error> {
+    /// Makes the last rejects safe, and with them what is wrong with the object as a whole. That is a line too, but
+    /// no record: it is not counted among the rejected.
+    pub async fn close_rejects(mut self, whole: Option<Violation>) -> Result<(), ReadError> {
         self.rejects.add(whole.into_iter().map(Reject::whole).collect()).await?;
         self.rejects.finish().await?;
         Ok(())
     }
 }
 
-impl Preparer<'_> {
+impl<O: Outlet> Reader<'_, O> {
     /// Whose rejects an object's are.
-    pub fn subject(&self, origin: &Origin) -> Subject {
+    pub(super) fn subject(&self, origin: &Origin) -> Subject {
         let contract = self.checker.contract();
         Subject {
             dataset: contract.dataset.clone(),

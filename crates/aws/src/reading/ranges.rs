@@ -9,32 +9,31 @@
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use penstock_aws::tasks::send_tasks;
 use penstock_core::decode::Broken;
 use penstock_core::ingest::{Batch, Checkpoint};
 use penstock_core::range::{LineCut, Pinned, RangeTask, Ranges};
-use penstock_core::receipt::{Receipt, Status};
+use penstock_core::receipt::Receipt;
 use penstock_core::reject::{Reject, Rule, Violation};
 use penstock_core::work::{self, Account, Progress, Split};
 
-use crate::error::Error;
-use crate::prepare::{Outcome, Preparer, RESERVE, ReadOn, Subjected, origin, outcome};
-use crate::reading::Reading;
+use super::sections::Sections;
+use super::{Outcome, Outlet, RESERVE, Read, ReadError, ReadOn, Reader, Subjected};
+use crate::tasks::send_tasks;
 
 /// Bytes that are looked at to see whether an object can be cut.
 const HEAD_BYTES: usize = 64 << 10;
 /// Accounts read at once.
 const MAX_REQUESTS: usize = 16;
 
-impl Preparer<'_> {
+impl<O: Outlet> Reader<'_, O> {
     /// An event's object into tasks. Those of `has_tasks` are there already.
-    pub async fn hand_to_tasks(
+    pub(super) async fn hand_to_tasks(
         &self,
         own: Subjected<'_>,
         folder: &str,
         is_begun: bool,
         has_tasks: &[u32],
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Outcome, ReadError> {
         let split = match self.split(folder).await? {
             Some(split) => split,
             None => match self.cut(own, is_begun).await? {
@@ -52,20 +51,15 @@ impl Preparer<'_> {
     }
 
     /// Reads the ranges of these tasks, or reads on where the object has but one.
-    pub async fn prepare_tasks(&self, own: Subjected<'_>, numbers: &[u32]) -> Result<Outcome, Error> {
-        if self.invocation.is_over(RESERVE) {
-            return Err(Error::OutOfTime);
-        }
+    pub async fn read_tasks(&self, own: Subjected<'_>, numbers: &[u32]) -> Result<Outcome, ReadError> {
+        self.has_time()?;
         let folder = self.folder(own);
-        if let Some(done) = self.done(&folder).await? {
-            return Ok(outcome(done));
-        }
         match self.split(&folder).await? {
             Some(Split { ranges, lines: Some(lines) }) => {
                 self.read_ranges(own, &folder, (ranges, &lines), numbers).await
             }
             Some(Split { lines: None, .. }) => self.read_alone(own, &folder, numbers).await,
-            None if self.has_failed(own).await? => {
+            None if self.has_receipt(own).await? => {
                 // Another function may have read on meanwhile.
                 self.store.delete_folder(&folder).await?;
                 Ok(Outcome::Tasked { again: Vec::new() })
@@ -83,24 +77,22 @@ impl Preparer<'_> {
     }
 
     /// How the object is read by tasks; `None` where it is closed.
-    pub async fn split(&self, folder: &str) -> Result<Option<Split>, Error> {
-        self.text(&work::split_key(folder)).await
+    pub(super) async fn split(&self, folder: &str) -> Result<Option<Split>, ReadError> {
+        Ok(self.store.get_text(&work::split_key(folder)).await?)
     }
 
-    /// Whether the object as it was put was read before, under a contract of this version, and nothing of it loads.
-    async fn has_failed(&self, own: Subjected<'_>) -> Result<bool, Error> {
+    /// Whether the object as it was put was read before, under a contract of this version.
+    async fn has_receipt(&self, own: Subjected<'_>) -> Result<bool, ReadError> {
         let contract = self.checker.contract();
         let key = Receipt::key(&contract.dataset, &own.identity.object_id);
-        let receipt: Option<Receipt> = self.text(&key).await?;
+        let receipt: Option<Receipt> = self.store.get_text(&key).await?;
         Ok(receipt.is_some_and(|told| {
-            told.status == Status::Failed
-                && told.contract_version == contract.version
-                && told.source_ms == own.identity.modified_ms
+            told.contract_version == contract.version && told.source_ms == own.identity.modified_ms
         }))
     }
 
     /// How the object is read: its first bytes tell whether it can be cut.
-    async fn cut(&self, own: Subjected<'_>, is_begun: bool) -> Result<Result<Split, Outcome>, Error> {
+    async fn cut(&self, own: Subjected<'_>, is_begun: bool) -> Result<Result<Split, Outcome>, ReadError> {
         let bytes = own.identity.bytes;
         let alone = Split { ranges: Ranges::one(bytes), lines: None };
         if is_begun {
@@ -115,7 +107,7 @@ impl Preparer<'_> {
             && let Some(piece) = body.next().await
         {
             let uri = || own.object.uri();
-            let piece = piece.map_err(|error| Error::Body { uri: uri(), message: error.to_string() })?;
+            let piece = piece.map_err(|error| ReadError::Body { uri: uri(), message: error.to_string() })?;
             head.extend_from_slice(&piece);
         }
         head.truncate(HEAD_BYTES);
@@ -126,8 +118,8 @@ impl Preparer<'_> {
         }))
     }
 
-    fn line_wise(&self, own: Subjected<'_>, mut head: &[u8]) -> Result<Option<Checkpoint>, Error> {
-        let mut ingest = self.ingest(&origin(own), None)?;
+    fn line_wise(&self, own: Subjected<'_>, mut head: &[u8]) -> Result<Option<Checkpoint>, ReadError> {
+        let mut ingest = self.ingest(&own.origin(), None)?;
         let mut batch = Batch::default();
         while !head.is_empty() {
             batch.clear();
@@ -139,7 +131,7 @@ impl Preparer<'_> {
     }
 
     /// Writes down how the object is read, unless that is decided: a setting may have changed since.
-    async fn write_split(&self, folder: &str, split: Split) -> Result<Split, Error> {
+    async fn write_split(&self, folder: &str, split: Split) -> Result<Split, ReadError> {
         let text = serde_json::to_vec(&split).unwrap_or_default();
         if self.store.put_new(&work::split_key(folder), text).await? {
             return Ok(split);
@@ -147,7 +139,7 @@ impl Preparer<'_> {
         Ok(self.split(folder).await?.unwrap_or(split))
     }
 
-    async fn ranges_read(&self, folder: &str, split: &Split) -> Result<BTreeSet<u32>, Error> {
+    async fn ranges_read(&self, folder: &str, split: &Split) -> Result<BTreeSet<u32>, ReadError> {
         if split.lines.is_none() {
             return Ok(BTreeSet::new());
         }
@@ -162,10 +154,10 @@ impl Preparer<'_> {
         own: Subjected<'_>,
         split: &Split,
         is_there: impl Fn(u32) -> bool,
-    ) -> Result<(), Error> {
+    ) -> Result<(), ReadError> {
         let (object, modified_ms) = (own.object, own.identity.modified_ms);
         let Some(etag) = object.etag.as_deref() else {
-            return Err(Error::Body { uri: object.uri(), message: "S3 tells no ETag".to_owned() });
+            return Err(ReadError::Body { uri: object.uri(), message: "S3 tells no ETag".to_owned() });
         };
         let (object_id, fingerprint) = (own.identity.object_id, *self.fingerprint);
         let of = Pinned { object, etag, object_id, fingerprint, modified_ms };
@@ -183,7 +175,7 @@ impl Preparer<'_> {
         folder: &str,
         (ranges, lines): (Ranges, &Checkpoint),
         numbers: &[u32],
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Outcome, ReadError> {
         let split = Split { ranges, lines: Some(lines.clone()) };
         let read = self.ranges_read(folder, &split).await?;
         let mut again = Vec::new();
@@ -193,10 +185,16 @@ impl Preparer<'_> {
             match Box::pin(self.read_range(own, folder, (ranges, lines), *number)).await {
                 Ok(None) => {}
                 Ok(Some(outcome)) => return Ok(outcome),
-                Err(Error::OutOfTime) if is_young => {
-                    return self.fail_slow(own, &Account::default(), bounds.0, bounds.1 - bounds.0).await;
+                Err(ReadError::OutOfTime) if is_young => {
+                    let mut all = Account::default();
+                    self.accounts(folder, ranges)
+                        .await?
+                        .into_iter()
+                        .flatten()
+                        .for_each(|own| all.append(own));
+                    return self.fail_slow(own, all, bounds).await;
                 }
-                Err(Error::OutOfTime) => again.push(*number),
+                Err(ReadError::OutOfTime) => again.push(*number),
                 Err(error) => return Err(error),
             }
         }
@@ -206,7 +204,7 @@ impl Preparer<'_> {
         }
         match self.split(folder).await? {
             Some(_) => Ok(Outcome::Tasked { again }),
-            None => Err(Error::Closed),
+            None => Err(ReadError::Closed),
         }
     }
 
@@ -217,21 +215,21 @@ impl Preparer<'_> {
         folder: &str,
         (ranges, lines): (Ranges, &Checkpoint),
         number: u32,
-    ) -> Result<Option<Outcome>, Error> {
+    ) -> Result<Option<Outcome>, ReadError> {
         let mut cut = LineCut::new(ranges.bounds(number));
         let mut body = match self.body(own, cut.fetch_from()).await? {
             Ok(body) => body,
             Err(outcome) => return Ok(Some(outcome)),
         };
-        let origin = origin(own);
-        let mut reading = Reading::of_range(*self, folder, &origin, number);
+        let origin = own.origin();
+        let mut sections = Sections::of_range(*self, folder, &origin, number);
         let (mut ingest, mut broken) = (None, None);
         while !cut.is_done()
             && broken.is_none()
             && let Some(piece) = body.next().await
         {
-            reading.has_time()?;
-            let piece = piece.map_err(|error| reading.body_error(&error.to_string()))?;
+            sections.has_time()?;
+            let piece = piece.map_err(|error| sections.body_error(&error.to_string()))?;
             let bytes = cut.own(&piece);
             let Some(begin) = cut.begin() else { continue };
             let ingest = match &mut ingest {
@@ -239,54 +237,66 @@ impl Preparer<'_> {
                 none if begin == 0 => none.insert(self.ingest(&origin, None)?),
                 none => none.insert(self.ingest(&origin, Some(&lines.at_line(begin)))?),
             };
-            broken = reading.feed(ingest, bytes).await?;
+            broken = sections.feed(ingest, bytes).await?;
         }
         if let (Some(ingest), None) = (&mut ingest, &broken) {
-            broken = reading.end(ingest).await?;
+            broken = sections.end(ingest).await?;
         }
-        self.close_range(reading, broken, &work::range_key(folder, ranges, number)).await?;
+        self.close_range(sections, broken, &work::range_key(folder, ranges, number)).await?;
         Ok(None)
     }
 
     /// Writes a range's account, when its rows and rejects are safe.
     async fn close_range(
         &self,
-        mut reading: Reading<'_>,
+        mut sections: Sections<'_, O>,
         broken: Option<Broken>,
         key: &str,
-    ) -> Result<(), Error> {
-        let account = reading.close(broken.as_ref()).await?;
-        reading.close_rejects(broken.as_ref().map(Broken::violation)).await?;
+    ) -> Result<(), ReadError> {
+        let account = sections.close(broken.as_ref()).await?;
+        sections.close_rejects(broken.as_ref().map(Broken::violation)).await?;
         self.store.put(key, serde_json::to_vec(&account).unwrap_or_default()).await?;
         tracing::info!(key, read = account.read, "range is read");
         Ok(())
     }
 
+    /// The accounts of the ranges that are read.
+    async fn accounts(&self, folder: &str, ranges: Ranges) -> Result<Vec<Option<Account>>, ReadError> {
+        let account =
+            |number| async move { self.store.get_text(&work::range_key(folder, ranges, number)).await };
+        Ok(stream::iter(0..ranges.count()).map(account).buffered(MAX_REQUESTS).try_collect().await?)
+    }
+
     /// The object's account from those of its ranges.
-    async fn put_together(&self, own: Subjected<'_>, folder: &str, split: &Split) -> Result<Outcome, Error> {
-        let count = split.ranges.count();
-        let accounts: Vec<Option<Account>> = stream::iter(0..count)
-            .map(|number| async move { self.text(&work::range_key(folder, split.ranges, number)).await })
-            .buffered(MAX_REQUESTS)
-            .try_collect()
-            .await?;
+    async fn put_together(
+        &self,
+        own: Subjected<'_>,
+        folder: &str,
+        split: &Split,
+    ) -> Result<Outcome, ReadError> {
         let mut all = Account::default();
-        for account in accounts {
-            all.append(account.ok_or(Error::Closed)?);
+        for account in self.accounts(folder, split.ranges).await? {
+            all.append(account.ok_or(ReadError::Closed)?);
         }
         let over = self.over_limit(&all);
         // That a range breaks off stands in its own rejects already.
-        let whole = all.broken.clone().map(|reason| Violation::record(Rule::Truncated, reason));
-        if let (None, Some(over)) = (&whole, &over) {
-            let mut rejects = self.quarantine.of_section(self.subject(&origin(own)), u64::from(count));
+        let broken = all.broken.clone().map(|reason| Violation::record(Rule::Truncated, reason));
+        if let (None, Some(over)) = (&broken, &over) {
+            let mut rejects =
+                self.quarantine.of_section(self.subject(&own.origin()), u64::from(split.ranges.count()));
             rejects.add(vec![Reject::whole(over.clone())]).await?;
             rejects.finish().await?;
         }
-        self.finish(own, folder, all, whole.or(over), true).await
+        Ok(Outcome::Read(Box::new(Read { account: all, broken, over_limit: over, in_pieces: true })))
     }
 
     /// Reads an object that cannot be cut, from where the last reading stopped.
-    async fn read_alone(&self, own: Subjected<'_>, folder: &str, numbers: &[u32]) -> Result<Outcome, Error> {
+    async fn read_alone(
+        &self,
+        own: Subjected<'_>,
+        folder: &str,
+        numbers: &[u32],
+    ) -> Result<Outcome, ReadError> {
         let before = self.progress(folder).await?;
         let fresh = || Progress { section_bytes: self.split_bytes, ..Progress::default() };
         let is_young = self.invocation.is_young(RESERVE);
@@ -294,7 +304,7 @@ impl Preparer<'_> {
             ReadOn::Ended(outcome) => Ok(outcome),
             ReadOn::OutOfTime { advanced: false, progress } if is_young => {
                 let at = progress.checkpoint.as_ref().map_or(0, Checkpoint::position);
-                self.fail_slow(own, &progress.account, at, progress.section_bytes).await
+                self.fail_slow(own, progress.account, (at, at + progress.section_bytes)).await
             }
             ReadOn::OutOfTime { progress, .. } => {
                 let at = progress.checkpoint.as_ref().map_or(0, Checkpoint::position);
@@ -308,16 +318,16 @@ impl Preparer<'_> {
     async fn fail_slow(
         &self,
         own: Subjected<'_>,
-        account: &Account,
-        at: u64,
-        bytes: u64,
-    ) -> Result<Outcome, Error> {
+        account: Account,
+        (start, end): (u64, u64),
+    ) -> Result<Outcome, ReadError> {
+        let bytes = end - start;
         let reason =
-            format!("the {bytes} bytes from byte {at} on cannot be read in the time of an invocation");
+            format!("the {bytes} bytes from byte {start} on cannot be read in the time of an invocation");
         let violation = Violation::record(Rule::NoProgress, reason);
         let dataset = &self.checker.contract().dataset;
         self.quarantine.put_whole(own.object, dataset, violation.clone()).await?;
-        Ok(Outcome::Failed(Some(Box::new(self.receipt(own, account, Some(violation))))))
+        Ok(Outcome::Slow { account: Box::new(account), violation })
     }
 }
 

@@ -1,0 +1,80 @@
+//! What can go wrong around the records: all of it is returned to the trigger, which tries again. What is wrong with a
+//! record or an object itself is a reject, not an error.
+
+use lambda_runtime::Diagnostic;
+use penstock_aws::fetch::FetchError;
+use penstock_aws::quarantine::QuarantineError;
+use penstock_aws::reading::ReadError;
+use penstock_aws::store::StoreError;
+use penstock_core::contract::ContractError;
+
+/// An object could not be put on its stream now.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// S3 did not say what the object is.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The object was not read to its end, or the stream did not take its rows.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The receipt was not written, or what was kept of the object not deleted.
+    #[error(transparent)]
+    Work(#[from] StoreError),
+    /// Rejects are not safe.
+    #[error(transparent)]
+    Quarantine(#[from] QuarantineError),
+    /// The dataset's contract cannot be used as it is: a new deployment mends it.
+    #[error("contract of {uri}: {source}")]
+    Contract {
+        /// The object.
+        uri: String,
+        /// What is wrong.
+        #[source]
+        source: ContractError,
+    },
+    /// The dataset's stream is not known, or cannot be asked.
+    #[error("stream of {uri}: {reason}")]
+    Stream {
+        /// The object.
+        uri: String,
+        /// Why.
+        reason: String,
+    },
+    /// A bare event is not one of S3's. (In a queue such a message is quarantined instead.)
+    #[error("the event {0}")]
+    Event(String),
+}
+
+impl Error {
+    /// Whether trying again can help without a person.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Read(ReadError::Contract(_)) => false,
+            Self::Fetch(_) | Self::Read(_) | Self::Work(_) | Self::Quarantine(_) => true,
+            Self::Contract { .. } | Self::Stream { .. } | Self::Event(_) => false,
+        }
+    }
+
+    /// Stable name: alarms match on it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Fetch(_) | Self::Read(ReadError::Fetch(_)) => "FetchError",
+            Self::Read(ReadError::Body { .. }) => "BodyError",
+            Self::Read(ReadError::Outlet { .. }) => "SendError",
+            Self::Read(ReadError::Tasks(_)) => "TasksError",
+            Self::Read(ReadError::Closed) => "ObjectClosed",
+            Self::Read(ReadError::OutOfTime) => "OutOfTime",
+            Self::Work(_) | Self::Read(ReadError::Store(_)) => "WorkError",
+            Self::Quarantine(_) | Self::Read(ReadError::Quarantine(_)) => "QuarantineError",
+            Self::Contract { .. } | Self::Read(ReadError::Contract(_)) => "ContractError",
+            Self::Stream { .. } => "StreamError",
+            Self::Event(_) => "EventError",
+        }
+    }
+}
+
+impl From<Error> for Diagnostic {
+    fn from(error: Error) -> Self {
+        Self { error_type: error.kind().into(), error_message: error.to_string() }
+    }
+}
