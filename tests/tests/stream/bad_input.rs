@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::time::{Duration, SystemTime};
 
-use penstock_tests::{Conduct, Random, StreamRoute, batch, given_back};
+use penstock_tests::{Conduct, Random, STREAM, StreamRoute, batch, given_back};
 use serde_json::{Value, json};
 
 use crate::files::{clicks, customers, put};
@@ -20,7 +20,8 @@ async fn without_its_stream_a_message_is_given_back_and_the_stream_is_named() {
         put(&route, "clicks", "stream/clicks/a.json", &clicks(&mut Random::new(1, 1), 50)).await.unwrap();
     route.kinesis.behave(Conduct { is_missing: true, ..Conduct::default() });
     assert_eq!(route.send(std::slice::from_ref(&event)).await.unwrap(), [0]);
-    let names = |line: &Value| line["level"] == "ERROR" && line.to_string().contains(penstock_tests::STREAM);
+    let told = format!("stream {STREAM} does not exist");
+    let names = |line: &Value| line.to_string().contains(&told);
     route.streamer.wait_for_log(names).await.unwrap();
     assert!(route.receipts().await.unwrap().is_empty(), "an object that was not sent has no receipt");
     // Somebody makes the stream: the message comes again.
