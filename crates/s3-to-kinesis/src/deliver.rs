@@ -99,11 +99,7 @@ impl Delivery<'_> {
             checker: &self.checker,
             fingerprint: &self.fingerprint,
             invocation: self.invocation,
-            outlet: Puts {
-                stream: &self.stream,
-                contract: self.contract(),
-                invocation: self.invocation,
-            },
+            outlet: Puts { stream: &self.stream, contract: self.contract(), invocation: self.invocation },
         }
     }
 

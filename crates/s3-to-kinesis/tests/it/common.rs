@@ -181,7 +181,7 @@ fn kinesis_client(world: &Arc<Mutex<World>>) -> aws_sdk_kinesis::Client {
             }
             let text = |record: &aws_sdk_kinesis::types::PutRecordsRequestEntry| {
                 let data = String::from_utf8(record.data().as_ref().to_vec()).unwrap();
-                (record.partition_key().to_owned(), data)
+                (own(record.partition_key()), data)
             };
             world.records.extend(input.records().iter().map(text));
             let taken = PutRecordsResultEntry::builder().sequence_number("1").shard_id("s").build();

@@ -25,7 +25,7 @@ async fn rows_of_an_object_are_on_the_stream_with_all_their_stamps_and_its_recei
     let receipt = function.receipt();
     let counts = ["read", "rejected", "sent", "duplicate"].map(|name| receipt[name].as_u64().unwrap());
     assert_eq!((counts, &receipt["status"]), ([3, 1, 2, 0], &json!("complete")));
-    assert_eq!(function.rules(), ["type"]);
+    assert_eq!(function.rules(), ["not_a_number"]);
 }
 
 #[tokio::test]
