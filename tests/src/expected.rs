@@ -10,8 +10,11 @@ use crate::Bucket;
 /// The first 32 hex digits of SHA-256 over texts, each with its length before it.
 #[must_use]
 pub fn identity(texts: &[&str]) -> String {
-    let joined: String = texts.iter().map(|text| format!("{}:{text}", text.len())).collect();
-    hex(Sha256::digest(joined.as_bytes()).iter().copied())
+    hex(Sha256::digest(netstr(texts).as_bytes()).iter().copied())
+}
+
+fn netstr(texts: &[&str]) -> String {
+    texts.iter().map(|text| format!("{}:{text}", text.len())).collect()
 }
 
 /// `_order` of the record at `position`.
@@ -20,12 +23,17 @@ pub fn order(modified_ms: u64, object_id: &str, position: u64) -> String {
     format!("{modified_ms:013}/{object_id}/{position:020}")
 }
 
-/// `_row_hash` of a row without derived columns: canonical texts by the warehouse's names.
+/// `_row_hash` of a row without derived columns: canonical texts by the warehouse's names. `deleted_when` is the contract's
+/// expression, if it has one.
 #[must_use]
-pub fn row_hash(columns: &[(&str, Option<String>)]) -> String {
+pub fn row_hash(columns: &[(&str, Option<String>)], deleted_when: Option<&str>) -> String {
     let mut known: Vec<_> = columns.iter().filter_map(|(name, text)| Some((*name, text.as_deref()?))).collect();
     known.sort_unstable();
     let mut bytes = Vec::new();
+    if let Some(expression) = deleted_when {
+        let derived = netstr(&["_deleted", "boolean", expression]);
+        bytes.extend(blake3::hash(derived.as_bytes()).as_bytes().iter().take(8));
+    }
     leb128(known.len(), &mut bytes);
     for (name, text) in &known {
         bytes.extend(blake3::hash(name.as_bytes()).as_bytes().iter().take(3));
@@ -104,7 +112,7 @@ mod tests {
             let columns = own["columns"].as_object().unwrap();
             let columns: Vec<_> =
                 columns.iter().map(|(name, text)| (name.as_str(), text.as_str().map(str::to_owned))).collect();
-            assert_eq!(row_hash(&columns), text(&own["row_hash"]), "{own}");
+            assert_eq!(row_hash(&columns, None), text(&own["row_hash"]), "{own}");
             compared += 1;
         }
         assert!(compared > 5, "{compared}");

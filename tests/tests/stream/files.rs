@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::model::{Object, Record};
 
+/// In a field that no contract knows: more to read, and no more to send.
+const PADDING: &str = "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890";
+
 /// A file before it is put.
 #[derive(Debug, Default, Clone)]
 pub struct Draft {
@@ -55,7 +58,7 @@ impl Draft {
         let status = if own.salt % 11 == 0 { "closed" } else { "open" };
         let quoted = name.replace('"', "\"\"");
         let given = balance.clone().unwrap_or_default();
-        let line = format!("{},{id},\"{quoted}\",x,{status},{given}\n", own.time("T", "Z"));
+        let line = format!("{},{id},\"{quoted}\",{PADDING},{status},{given}\n", own.time("T", "Z"));
         let told = balance.as_deref().unwrap_or("null");
         let printed = format!("{id}|{name}|{told}|{status}|{}", own.time(" ", "+00"));
         let columns = vec![
@@ -66,7 +69,7 @@ impl Draft {
             ("updated_at", Some(own.time(" ", ".000000+00"))),
         ];
         let (key, order_by) = (Some(id), Some(own.time("T", "")));
-        self.push(&line, Record { position: 0, key, order_by, columns, printed, is_deleted: status == "closed" });
+        self.push(&line, Record { position: 0, key, order_by, columns, printed, is_deleted: Some(status == "closed") });
     }
 
     /// Adds a click; few different ones, so that equal lines stand in one file.
@@ -78,7 +81,10 @@ impl Draft {
         let device = random.percent(50).then(|| format!("{{\"os\":\"x\",\"view\":{{\"h\":{second},\"w\":2}}}}"));
         let member = visitor.as_ref().map(|visitor| format!("\"visitor\":\"{visitor}\", ")).unwrap_or_default();
         let given = device.as_deref().unwrap_or("null");
-        let line = format!("{{{member}\"page\":\"{page}\",\"at\":\"{}\",\"device\":{given}}}\n", time("T", "Z"));
+        let line = format!(
+            "{{{member}\"page\":\"{page}\",\"at\":\"{}\",\"more\":\"{PADDING}\",\"device\":{given}}}\n",
+            time("T", "Z")
+        );
         let told = |text: &Option<String>| text.clone().unwrap_or_else(|| "null".to_owned());
         let printed = format!("{}|{page}|{}|{}", told(&visitor), time(" ", "+00"), told(&device));
         let columns = vec![
@@ -87,7 +93,7 @@ impl Draft {
             ("at", Some(time(" ", ".000000+00"))),
             ("device", device),
         ];
-        let (key, order_by, is_deleted) = (None, None, false);
+        let (key, order_by, is_deleted) = (None, None, None);
         self.push(&line, Record { position: 0, key, order_by, columns, printed, is_deleted });
     }
 

@@ -13,13 +13,13 @@ use crate::model::Object;
 use crate::rig::{check, check_accounts, contracts};
 
 const SEEDS: u64 = 20;
-const ROWS: usize = 400;
+const ROWS: usize = 800;
 /// How often the function dies in one run at the most.
 const MOST_DEATHS: u64 = 4;
 /// Most messages that are delivered at once.
 const MOST_AT_ONCE: u64 = 6;
-/// Everything, some of it in ranges.
-const SPLITS: [&str; 3] = ["268435456", "20000", "7000"];
+/// Whole files, or ranges of them: a file has more than twice as many bytes.
+const SPLITS: [&str; 2] = ["268435456", "65536"];
 /// Set to a number it is the only seed, to see a failure again.
 const ONLY_SEED: &str = "PENSTOCK_KILL_SEED";
 

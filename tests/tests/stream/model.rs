@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use penstock_tests::expected::{identity, order, row_hash};
 
+use crate::rig::DELETED_WHEN;
+
 /// A good record of a file.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -18,8 +20,8 @@ pub struct Record {
     pub columns: Vec<(&'static str, Option<String>)>,
     /// All columns as the warehouse prints them, `|` between.
     pub printed: String,
-    /// Whether it is a tombstone.
-    pub is_deleted: bool,
+    /// Whether it is a tombstone; none where the contract knows none.
+    pub is_deleted: Option<bool>,
 }
 
 /// An object as it lies in the landing bucket.
@@ -56,7 +58,8 @@ impl Stamped<'_> {
 
     fn columns_and_identity(&self) -> String {
         let Record { printed, columns, is_deleted, .. } = self.record;
-        format!("{printed}|{}|{}|{is_deleted}", self.record_id, row_hash(columns))
+        let hash = row_hash(columns, is_deleted.map(|_| DELETED_WHEN));
+        format!("{printed}|{}|{hash}|{}", self.record_id, is_deleted.unwrap_or(false))
     }
 }
 

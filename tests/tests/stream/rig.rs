@@ -6,6 +6,9 @@ use tempfile::TempDir;
 
 use crate::model::{self, Object};
 
+/// Which customers are tombstones.
+pub const DELETED_WHEN: &str = "status == 'closed'";
+
 /// Upsert by `customer_id`, the latest `updated_at` wins; CSV, by any route.
 pub const CUSTOMERS: &str = "apiVersion: v3.1.0
 kind: DataContract

@@ -11,7 +11,8 @@ use crate::files::{Draft, clicks, gzip, put};
 use crate::model::{self, Object};
 use crate::rig::{NONE, check, check_accounts, route_split, rows, same};
 
-const SPLIT_BYTES: usize = 32 << 10;
+/// As few as may be.
+const SPLIT_BYTES: usize = 64 << 10;
 const KEY: &str = "stream/clicks/big.json";
 
 /// Puts a file and has its event taken; the object, its event and its tasks.
