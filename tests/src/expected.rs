@@ -27,7 +27,8 @@ pub fn order(modified_ms: u64, object_id: &str, position: u64) -> String {
 /// expression, if it has one.
 #[must_use]
 pub fn row_hash(columns: &[(&str, Option<String>)], deleted_when: Option<&str>) -> String {
-    let mut known: Vec<_> = columns.iter().filter_map(|(name, text)| Some((*name, text.as_deref()?))).collect();
+    let mut known: Vec<_> =
+        columns.iter().filter_map(|(name, text)| Some((*name, text.as_deref()?))).collect();
     known.sort_unstable();
     let mut bytes = Vec::new();
     if let Some(expression) = deleted_when {
@@ -110,8 +111,10 @@ mod tests {
         let mut compared = 0;
         for own in plain {
             let columns = own["columns"].as_object().unwrap();
-            let columns: Vec<_> =
-                columns.iter().map(|(name, text)| (name.as_str(), text.as_str().map(str::to_owned))).collect();
+            let columns: Vec<_> = columns
+                .iter()
+                .map(|(name, text)| (name.as_str(), text.as_str().map(str::to_owned)))
+                .collect();
             assert_eq!(row_hash(&columns, None), text(&own["row_hash"]), "{own}");
             compared += 1;
         }

@@ -169,7 +169,8 @@ impl Held {
     fn is_drawn(&mut self, percent: u64) -> bool {
         self.drawn += 1;
         let mixed = self.drawn.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        percent > 0 && (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 33 < percent * (1 << 31) / 100
+        percent > 0
+            && (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 33 < percent * (1 << 31) / 100
     }
 
     fn put(&mut self, body: &[u8]) -> anyhow::Result<Outcome> {

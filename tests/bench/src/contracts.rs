@@ -52,7 +52,11 @@ pub fn on_stream(aggregate: &str) -> String {
          - {{property: penstock.streamName, value: bench}}\n      \
          - {{property: penstock.aggregate, value: {aggregate}}}\n"
     );
-    filled().replace("/queue/transactions/", "/stream/transactions/").replacen(WAREHOUSE, &(server + WAREHOUSE), 1)
+    filled().replace("/queue/transactions/", "/stream/transactions/").replacen(
+        WAREHOUSE,
+        &(server + WAREHOUSE),
+        1,
+    )
 }
 
 fn filled() -> String {

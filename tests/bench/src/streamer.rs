@@ -121,7 +121,10 @@ impl Stage {
         let receipt = self.cloud.text(WORK, "receipts/transactions/").context("no receipt")?;
         let receipt: Value = serde_json::from_str(&receipt)?;
         let (status, sent) = (&receipt["status"], &receipt["sent"]);
-        ensure!(status == "complete" && sent.as_u64() == Some(rows), "the receipt says {status}, {sent} sent");
+        ensure!(
+            status == "complete" && sent.as_u64() == Some(rows),
+            "the receipt says {status}, {sent} sent"
+        );
         self.cloud.empty(WORK, "receipts/");
         let left = self.cloud.count(WORK);
         ensure!(left == 0, "{left} objects were left in the work bucket");

@@ -114,7 +114,8 @@ async fn a_gzip_that_ends_early_is_delivered_up_to_its_break_once_and_is_partial
     assert!(sent > 3_000 && sent < draft.records.len(), "{receipt}");
     let fault = fault_of(&route, "truncated").await;
     let reason = fault["rules"][0]["reason"].as_str().unwrap();
-    let broke_at = reason.split_once("at byte ").unwrap().1.split(' ').next().unwrap().parse::<u64>().unwrap();
+    let broke_at =
+        reason.split_once("at byte ").unwrap().1.split(' ').next().unwrap().parse::<u64>().unwrap();
     let whole_records = draft.records[sent].position;
     assert!(draft.records[sent - 1].position < broke_at && broke_at <= whole_records + 300, "{reason}");
     let is_told = |line: &Value| line["level"] == "ERROR" && line.to_string().contains("cut.json.gz");
@@ -178,8 +179,13 @@ async fn objects_at_fault_go_to_quarantine_and_the_others_arrive() {
     let mut rules = route.quarantined_rules().await.unwrap();
     rules.sort();
     assert_eq!(rules, ["corrupt_compression", "header_mismatch", "unknown_dataset"]);
-    let mut told: Vec<_> =
-        route.receipts().await.unwrap().iter().map(|own| own["status"].as_str().unwrap().to_owned()).collect();
+    let mut told: Vec<_> = route
+        .receipts()
+        .await
+        .unwrap()
+        .iter()
+        .map(|own| own["status"].as_str().unwrap().to_owned())
+        .collect();
     told.sort();
     assert_eq!(told, ["complete", "complete", "failed", "failed"]);
     route.check_clean().await.unwrap();

@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::model::{Object, Record};
 
 /// In a field that no contract knows: more to read, and no more to send.
-const PADDING: &str = "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890";
+const PADDING: &str =
+    "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890";
 
 /// A file before it is put.
 #[derive(Debug, Default, Clone)]
@@ -69,7 +70,10 @@ impl Draft {
             ("updated_at", Some(own.time(" ", ".000000+00"))),
         ];
         let (key, order_by) = (Some(id), Some(own.time("T", "")));
-        self.push(&line, Record { position: 0, key, order_by, columns, printed, is_deleted: Some(status == "closed") });
+        self.push(
+            &line,
+            Record { position: 0, key, order_by, columns, printed, is_deleted: Some(status == "closed") },
+        );
     }
 
     /// Adds a click; few different ones, so that equal lines stand in one file.
@@ -78,8 +82,10 @@ impl Draft {
         let page = format!("/{}", "ü/".repeat(random.below(6) as usize));
         let (day, second) = (1 + random.below(3), random.below(60));
         let time = |between: &str, end: &str| format!("2026-02-{day:02}{between}10:00:{second:02}{end}");
-        let device = random.percent(50).then(|| format!("{{\"os\":\"x\",\"view\":{{\"h\":{second},\"w\":2}}}}"));
-        let member = visitor.as_ref().map(|visitor| format!("\"visitor\":\"{visitor}\", ")).unwrap_or_default();
+        let device =
+            random.percent(50).then(|| format!("{{\"os\":\"x\",\"view\":{{\"h\":{second},\"w\":2}}}}"));
+        let member =
+            visitor.as_ref().map(|visitor| format!("\"visitor\":\"{visitor}\", ")).unwrap_or_default();
         let given = device.as_deref().unwrap_or("null");
         let line = format!(
             "{{{member}\"page\":\"{page}\",\"at\":\"{}\",\"more\":\"{PADDING}\",\"device\":{given}}}\n",

@@ -46,17 +46,22 @@ async fn every_row_of_a_file_arrives_and_is_accounted_for() {
     assert_eq!(route.kinesis.count() as u64, 2 * sent, "one record a row, all of them twice");
     for record in route.kinesis.records_from(0) {
         let key = &record.partition_key;
-        assert!(key.len() == 32 && key.bytes().all(|byte| byte.is_ascii_hexdigit()), "no value is a key: {key}");
-        assert!(record.data.ends_with(b"}\n") && record.data.starts_with(b"{"), "one JSON object and a line break");
+        assert!(
+            key.len() == 32 && key.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "no value is a key: {key}"
+        );
+        assert!(
+            record.data.ends_with(b"}\n") && record.data.starts_with(b"{"),
+            "one JSON object and a line break"
+        );
     }
 }
 
 #[tokio::test]
 async fn rows_of_one_partition_have_one_key() {
     let route = route().await;
-    let line = |visitor: &str, n: usize| {
-        format!("{{{visitor}\"page\":\"/{n}\",\"at\":\"2026-02-01T00:00:00Z\"}}\n")
-    };
+    let line =
+        |visitor: &str, n: usize| format!("{{{visitor}\"page\":\"/{n}\",\"at\":\"2026-02-01T00:00:00Z\"}}\n");
     let text = [line("\"visitor\":\"a\",", 1), line("", 2), line("\"visitor\":\"b\",", 3)].concat();
     let text = [text.as_str(), &line("\"visitor\":\"a\",", 4), &line("\"visitor\":null,", 5)].concat();
     route.send_all(&[("stream/clicks/a.json", text.into_bytes())]).await.unwrap();
@@ -81,5 +86,8 @@ async fn aggregated_rows_arrive_as_the_same_rows() {
     let sent: u64 =
         route.receipts().await.unwrap().iter().map(|receipt| receipt["sent"].as_u64().unwrap()).sum();
     assert_eq!(packed.sum::<usize>() as u64, 2 * sent, "all of them twice");
-    assert!(records.iter().all(|own| own.explicit_hash_key.is_some()), "a bucket's record says where it belongs");
+    assert!(
+        records.iter().all(|own| own.explicit_hash_key.is_some()),
+        "a bucket's record says where it belongs"
+    );
 }

@@ -169,9 +169,12 @@ async fn what_cannot_be_cut_goes_on_from_checkpoints_and_each_row_goes_out() {
         let route = route_split(SPLIT_BYTES).await;
         let count = 20_000 << times;
         let text: String = (0..count)
-            .map(|n| format!("{{\"page\":\"/{n}\",\"at\":\"2026-02-01T00:00:00Z\",\"visitor\":\"{}\"}}\n", n % 977))
+            .map(|n| {
+                format!("{{\"page\":\"/{n}\",\"at\":\"2026-02-01T00:00:00Z\",\"visitor\":\"{}\"}}\n", n % 977)
+            })
             .collect();
-        let event = route.landing.put_for_event("stream/clicks/a.json.gz", gzip(&text).unwrap()).await.unwrap();
+        let event =
+            route.landing.put_for_event("stream/clicks/a.json.gz", gzip(&text).unwrap()).await.unwrap();
         assert_eq!(route.send(&[event]).await.unwrap(), NONE);
         let tasks = route.take_tasks().await.unwrap();
         assert_eq!(tasks.len(), 1, "it is not cut");
