@@ -145,8 +145,8 @@ test: setup build ## all tests, on the local cloud and a real PostgreSQL; ends w
 
 # As it is released, and no machine's numbers: ratios of one run.
 .PHONY: bench
-bench: $(VENV)/bench/installed ## speed, memory and cold start beside peers [ARGS='--only copy' (firehose, ingest, parts, memory) --quick]
-	cargo build --release --locked -p firehose-transform -p s3-to-redshift-copy -p penstock-bench
+bench: $(VENV)/bench/installed ## speed, memory and cold start beside peers [ARGS='--only copy' (firehose, ingest, parts, memory, stream) --quick]
+	cargo build --release --locked -p firehose-transform -p s3-to-redshift-copy -p s3-to-kinesis -p penstock-bench
 	@$(or $(CARGO_TARGET_DIR),target)/release/penstock-bench $(ARGS)
 
 .PHONY: fuzz

@@ -1,7 +1,9 @@
-//! An AWS of loopback and memory that answers at once: S3 with files made on the fly, and a Redshift that has loaded
-//! everything that it is told to load. It keeps what it was asked. Knows no function and no contract.
+//! An AWS of loopback and memory that answers at once: S3 with files made on the fly, a Redshift that has loaded
+//! everything that it is told to load, and Kinesis streams. It keeps what S3 and Redshift were asked, and an account of
+//! what the streams took. Knows no function and no contract.
 
 mod files;
+mod kinesis;
 mod redshift;
 mod s3;
 
@@ -20,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use files::File;
+pub use kinesis::{Faults, Keep, Streams, Taken};
 pub use s3::etag;
 
 /// A request as it came.
@@ -45,6 +48,7 @@ struct Held {
     files: BTreeMap<String, File>,
     calls: Vec<Call>,
     statements: u64,
+    streams: Streams,
 }
 
 /// The served cloud. Dropping it ends the service.
@@ -83,6 +87,31 @@ impl Cloud {
         lock(&self.held).files.keys().filter(|key| key.starts_with(&prefix)).count()
     }
 
+    /// Has the streams keep that much, and go wrong that often.
+    pub fn set_streams(&self, keep: Keep, faults: Faults) {
+        let streams = &mut lock(&self.held).streams;
+        (streams.keep, streams.faults) = (keep, faults);
+    }
+
+    /// What the streams took since this was called last.
+    pub fn taken(&self) -> Taken {
+        lock(&self.held).streams.take()
+    }
+
+    /// The text of an object; none where there is no such object, or one that is not held.
+    pub fn text(&self, bucket: &str, prefix: &str) -> Option<String> {
+        let held = lock(&self.held);
+        let prefix = format!("{bucket}/{prefix}");
+        let (_, file) = held.files.range(prefix.clone()..).find(|(key, _)| key.starts_with(&prefix))?;
+        std::str::from_utf8(file.held()).ok().map(str::to_owned)
+    }
+
+    /// Deletes what has this prefix.
+    pub fn empty(&self, bucket: &str, prefix: &str) {
+        let prefix = format!("{bucket}/{prefix}");
+        lock(&self.held).files.retain(|key, _| !key.starts_with(&prefix));
+    }
+
     /// What was asked since this was called last.
     pub fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut lock(&self.held).calls)
@@ -105,7 +134,12 @@ async fn answer(State(held): State<Arc<Mutex<Held>>>, request: Request) -> Respo
         return StatusCode::BAD_REQUEST.into_response();
     };
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let target = header("x-amz-target").and_then(|target| target.strip_prefix("RedshiftData."));
+    let target = header("x-amz-target");
+    if let Some(operation) = target.and_then(|target| target.strip_prefix(kinesis::TARGET)) {
+        // Its bodies are megabytes: they are not kept as calls.
+        return lock(&held).streams.answer(operation, &body);
+    }
+    let target = target.and_then(|target| target.strip_prefix("RedshiftData."));
     let call = Call {
         method: parts.method.to_string(),
         subject: target.unwrap_or(parts.uri.path().trim_start_matches('/')).to_owned(),

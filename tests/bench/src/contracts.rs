@@ -10,6 +10,8 @@ use crate::sample::Form;
 const TRANSACTIONS: &str = include_str!("../../../infra/contracts/transactions.odcs.yaml");
 /// The nested column.
 const MERCHANT: &str = "      - name: merchant\n";
+/// What stands behind the servers that rows go to on their way.
+const WAREHOUSE: &str = "  - server: warehouse\n";
 /// The derived columns are the last ones.
 const FIRST_DERIVED: &str = "      - name: booked_date\n";
 
@@ -43,6 +45,20 @@ pub fn of_form(form: Form, with_derived: bool) -> String {
     text
 }
 
+/// The contract of transactions for NDJSON that goes onto the stream `bench`, `none` or `kpl` being how it is packed.
+pub fn on_stream(aggregate: &str) -> String {
+    let server = format!(
+        "  - server: stream\n    type: kinesis\n    customProperties:\n      \
+         - {{property: penstock.streamName, value: bench}}\n      \
+         - {{property: penstock.aggregate, value: {aggregate}}}\n"
+    );
+    filled().replace("/queue/transactions/", "/stream/transactions/").replacen(
+        WAREHOUSE,
+        &(server + WAREHOUSE),
+        1,
+    )
+}
+
 fn filled() -> String {
     TRANSACTIONS
         .replace("${LANDING_BUCKET}", "bench-landing")
@@ -53,7 +69,7 @@ fn filled() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use penstock_core::contract::ContractSet;
+    use penstock_core::contract::{Aggregate, ContractSet};
 
     #[test]
     fn only_derived_columns_are_left_out() {
@@ -65,6 +81,16 @@ mod tests {
             let kept = all.columns.iter().filter(|column| column.derived.is_none()).map(|own| &own.name);
             assert!(kept.eq(sources.columns.iter().map(|own| &own.name)), "{form:?}");
             assert!(sources.columns.len() < all.columns.len());
+        }
+    }
+
+    #[test]
+    fn the_stream_and_how_it_is_packed_are_in_the_contract() {
+        for (name, aggregate) in [("none", Aggregate::None), ("kpl", Aggregate::Kpl)] {
+            let set = ContractSet::parse([("t", on_stream(name).as_str())]).unwrap();
+            let stream = set.iter().next().unwrap().stream.clone().unwrap();
+            assert_eq!(stream.aggregate, aggregate);
+            assert_eq!(stream.stream_name.unwrap().as_str(), "bench");
         }
     }
 

@@ -14,7 +14,9 @@ mod ours;
 mod parts;
 mod process;
 mod runtime_api;
+mod s3_event;
 mod sample;
+mod streamer;
 mod table;
 
 use std::path::PathBuf;
@@ -37,7 +39,7 @@ struct Arguments {
     /// Fewer rounds and smaller files: for a look while tuning.
     #[arg(long)]
     quick: bool,
-    /// The Python that has awslambdaric, Powertools and blake3.
+    /// The Python that has awslambdaric, Powertools, boto3 and blake3.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv/bench/bin/python"))]
     python: PathBuf,
 }
@@ -49,6 +51,7 @@ enum Part {
     Memory,
     Parts,
     Copy,
+    Stream,
 }
 
 #[derive(Debug, Subcommand)]
@@ -108,6 +111,13 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
             false => copier::Size { file_bytes: 1 << 20, large_mb: 2048, rounds: 15 },
         };
         lines.extend(copier::lines(size).await);
+    }
+    if wanted(Part::Stream) {
+        let size = match arguments.quick {
+            true => streamer::Size { rows: 50_000, faulty_rows: 20_000, mb: [10, 128], rounds: 3 },
+            false => streamer::Size { rows: 300_000, faulty_rows: 100_000, mb: [10, 1024], rounds: 5 },
+        };
+        lines.extend(streamer::lines(&arguments.python, size).await);
     }
     Ok(lines)
 }

@@ -6,10 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use penstock_tests::{Bootstrap, COPIER, CopyRoute, batch, failures, until};
+use penstock_tests::{Bootstrap, COPIER, CopyRoute, Random, batch, failures, until};
 use serde_json::Value;
-
-use crate::random::Random;
 
 /// Most messages that are delivered at once.
 const MOST_AT_ONCE: u64 = 70;

@@ -7,17 +7,15 @@
 mod deliveries;
 mod model;
 mod objects;
-mod random;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use penstock_tests::{CopyRoute, until};
+use penstock_tests::{CopyRoute, Random, until};
 use serde_json::{Value, json};
 
 use deliveries::Deliveries;
-use random::Random;
 
 const SEEDS: u64 = 20;
 const OBJECTS: usize = 200;

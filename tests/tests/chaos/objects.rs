@@ -4,12 +4,11 @@
 use std::io::Write as _;
 
 use anyhow::Context as _;
-use aws_sdk_s3::types::{ChecksumMode, ChecksumType};
-use penstock_tests::{Bucket, CopyRoute};
+use penstock_tests::expected::{self, identity, identity_by_etag, order};
+use penstock_tests::{Bucket, CopyRoute, Random};
 use serde_json::{Value, json};
 
-use crate::model::{Object, Record, Stamps, identity, order};
-use crate::random::Random;
+use crate::model::{Object, Record, Stamps};
 
 /// Rows of a table that is keyed: upsert by `id`, the latest `seen` wins. CSV.
 pub const CLIENTS: &str = "apiVersion: v3.1.0
@@ -212,27 +211,15 @@ pub async fn put(
     Ok((objects, messages))
 }
 
-/// Identity and time of an object, from what S3 tells of it. Of a stamped one only the event is asked.
+/// Identity and time of an object. Of a stamped one only the event is asked.
 async fn told(bucket: &Bucket, key: &str, is_stamped: bool) -> anyhow::Result<(String, u64)> {
-    let head = bucket.client.head_object().bucket(&bucket.name).key(key);
-    let head = head.checksum_mode(ChecksumMode::Enabled).send().await?;
-    let modified_ms = head.last_modified().context("no time")?.to_millis()?.try_into()?;
-    let is_whole = head.checksum_type() == Some(&ChecksumType::FullObject) && !is_stamped;
-    let checksums = [
-        ("CRC64NVME", head.checksum_crc64_nvme()),
-        ("SHA256", head.checksum_sha256()),
-        ("SHA1", head.checksum_sha1()),
-        ("CRC32C", head.checksum_crc32_c()),
-        ("CRC32", head.checksum_crc32()),
-    ];
-    let checksum = checksums.into_iter().find_map(|(name, value)| Some((name, value?))).filter(|_| is_whole);
-    let (etag, size) = (head.e_tag().unwrap_or_default().trim_matches('"'), head.content_length());
-    let size = size.context("no size")?.to_string();
-    let id = match checksum {
-        Some((name, value)) => identity(&[&bucket.name, key, name, value]),
-        None => identity(&[&bucket.name, key, "ETAG", etag, &size]),
-    };
-    Ok((id, modified_ms))
+    let (id, modified_ms) = expected::told(bucket, key).await?;
+    if !is_stamped {
+        return Ok((id, modified_ms));
+    }
+    let head = bucket.client.head_object().bucket(&bucket.name).key(key).send().await?;
+    let (etag, size) = (head.e_tag().unwrap_or_default(), head.content_length().context("no size")?);
+    Ok((identity_by_etag(bucket, key, etag, size), modified_ms))
 }
 
 fn gzip(text: &str) -> anyhow::Result<Vec<u8>> {

@@ -135,8 +135,10 @@ impl Inflate {
 
     /// The end of the bytes: hands over what is left, and tells a stream that is not complete.
     pub fn finish(mut self, plain: &mut dyn FnMut(&[u8])) -> Result<(), Broken> {
-        let breaks_off =
-            || Broken::new(Rule::Truncated, "the compressed data breaks off or its checksum is wrong");
+        let breaks_off = |given: u64| {
+            let what = "the compressed data breaks off or its checksum is wrong";
+            Broken::new(Rule::Truncated, format!("{what}, at byte {given} of what it unpacks to"))
+        };
         match std::mem::replace(&mut self.state, State::Plain) {
             State::Plain => Ok(()),
             // Too few bytes for any compressed stream.
@@ -144,11 +146,11 @@ impl Inflate {
                 plain(&head);
                 Ok(())
             }
-            State::Unknown(_) => Err(breaks_off()),
+            State::Unknown(_) => Err(breaks_off(0)),
             State::Gzip(mut decoder) => {
                 let ended = decoder.try_finish();
                 self.hand_over(decoder.get_ref(), plain)?;
-                ended.map_err(|_| breaks_off())
+                ended.map_err(|_| breaks_off(self.given))
             }
             State::Zstd(mut decoder) => {
                 loop {
@@ -159,7 +161,7 @@ impl Inflate {
                         break;
                     }
                 }
-                if decoder.frame_is_complete { Ok(()) } else { Err(breaks_off()) }
+                if decoder.frame_is_complete { Ok(()) } else { Err(breaks_off(self.given)) }
             }
         }
     }
@@ -263,7 +265,10 @@ mod tests {
     fn a_stream_that_breaks_off_gives_what_came_and_says_so() {
         for (name, packed, text) in samples().into_iter().skip(1) {
             let (out, ended) = unpack(&packed[..packed.len() - 3], 1000, Limits::default());
-            assert_eq!(ended.map_err(|broken| broken.rule), Err(Rule::Truncated), "{name}");
+            let broken = ended.unwrap_err();
+            assert_eq!(broken.rule, Rule::Truncated, "{name}");
+            let place = format!("at byte {} of what it unpacks to", out.len());
+            assert!(broken.reason.ends_with(&place), "{name}: {}", broken.reason);
             assert!(!out.is_empty() && text.starts_with(&out), "{name}");
         }
         assert_eq!(unpack(&[0x1f], 1, Limits::default()), (vec![0x1f], Ok(())));

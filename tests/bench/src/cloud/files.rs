@@ -36,6 +36,11 @@ impl File {
         Self { head, block, bytes }
     }
 
+    /// What of it is held as it is.
+    pub fn held(&self) -> &[u8] {
+        &self.head
+    }
+
     /// Its bytes of a range, piece by piece.
     pub fn read(&self, from: u64, to: u64) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
         let file = self.clone();
