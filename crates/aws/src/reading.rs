@@ -64,6 +64,8 @@ pub enum ReadError {
         uri: String,
         /// What the outlet says.
         message: String,
+        /// Whether trying again can help without a person.
+        may_pass: bool,
     },
     /// Another invocation settled the object while this one read of it: what is true now shows when its message comes
     /// again.

@@ -56,7 +56,10 @@ impl App {
         };
         let checker = checker.map_err(|source| Error::Contract { uri: object.uri(), source })?;
         let stream = match self.config.streams.get(&checker.contract().dataset) {
-            Some(Ok(name)) => self.stream(name).await,
+            Some(Ok(name)) => {
+                let opened = self.stream(name).await;
+                opened.map_err(|source| Error::Limits { uri: object.uri(), source })?
+            }
             Some(Err(reason)) => return Err(stream_error(object, reason)),
             None => return Err(stream_error(object, "the dataset has none")),
         };
@@ -114,10 +117,11 @@ impl Delivery<'_> {
             Some(task) if task.fingerprint == self.fingerprint => {
                 Box::pin(reader.read_tasks(own, &[task.number])).await?
             }
-            // A task of another contract is as good as an event: what it speaks of is begun anew.
+            // A task of another contract: who finds nothing kept of the object under this one begins it anew, and the
+            // others find that it is begun, or read.
             Some(task) => {
                 self.app.store.delete_folder(&reader.folder_of_task(task)).await?;
-                Box::pin(reader.read(own, &[])).await?
+                Box::pin(reader.read_tasks(own, &[])).await?
             }
             None => Box::pin(reader.read(own, &[])).await?,
         };

@@ -8,6 +8,8 @@ use penstock_aws::reading::ReadError;
 use penstock_aws::store::StoreError;
 use penstock_core::contract::ContractError;
 
+use crate::sink::SendError;
+
 /// An object could not be put on its stream now.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -40,6 +42,15 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The dataset's stream did not say what it takes.
+    #[error("stream of {uri}: {source}")]
+    Limits {
+        /// The object.
+        uri: String,
+        /// Why.
+        #[source]
+        source: SendError,
+    },
     /// A bare event is not one of S3's. (In a queue such a message is quarantined instead.)
     #[error("the event {0}")]
     Event(String),
@@ -50,6 +61,8 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Read(ReadError::Contract(_)) => false,
+            Self::Read(ReadError::Outlet { may_pass, .. }) => *may_pass,
+            Self::Limits { source, .. } => source.is_retryable(),
             Self::Fetch(_) | Self::Read(_) | Self::Work(_) | Self::Quarantine(_) => true,
             Self::Contract { .. } | Self::Stream { .. } | Self::Event(_) => false,
         }
@@ -67,7 +80,7 @@ impl Error {
             Self::Work(_) | Self::Read(ReadError::Store(_)) => "WorkError",
             Self::Quarantine(_) | Self::Read(ReadError::Quarantine(_)) => "QuarantineError",
             Self::Contract { .. } | Self::Read(ReadError::Contract(_)) => "ContractError",
-            Self::Stream { .. } => "StreamError",
+            Self::Stream { .. } | Self::Limits { .. } => "StreamError",
             Self::Event(_) => "EventError",
         }
     }

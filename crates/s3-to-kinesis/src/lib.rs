@@ -35,7 +35,7 @@ pub use config::{Config, SERVICE};
 pub use deliver::Delivered;
 pub use error::Error;
 pub use penstock_aws::StartError;
-use sink::Stream;
+use sink::{SendError, Stream};
 
 /// Seconds after which an object is read on that ran out of time: it did what it could.
 const READ_ON_AFTER_S: i32 = 1;
@@ -118,9 +118,7 @@ impl App {
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = message.message_id.clone().unwrap_or_default();
             answer.batch_item_failures.push(failure);
-            if let Some(seconds) = again_s(&error) {
-                again.entry(seconds).or_default().push(message);
-            }
+            again.entry(again_s(&error)).or_default().push(message);
         }
         for (seconds, messages) in again {
             come_again(&self.sqs, &self.config.queue_url, seconds, &messages).await;
@@ -179,7 +177,7 @@ impl App {
             match Box::pin(self.deliver(&own, invocation)).await {
                 Ok(delivered) => count(&delivered, metrics),
                 Err(error) => {
-                    tracing::warn!(source = own.object.uri(), error = %error, kind = error.kind(), "object is not delivered yet");
+                    log(&own.object, &error);
                     first = first.and(Err(error));
                 }
             }
@@ -188,13 +186,13 @@ impl App {
     }
 
     /// A stream that was asked for its limits, now or before.
-    async fn stream(&self, name: &str) -> Arc<Stream> {
+    async fn stream(&self, name: &str) -> Result<Arc<Stream>, SendError> {
         if let Some(own) = self.known_streams().get(name) {
-            return Arc::clone(own);
+            return Ok(Arc::clone(own));
         }
-        let own = Arc::new(Stream::open(self.kinesis.clone(), name.to_owned()).await);
+        let own = Arc::new(Stream::open(self.kinesis.clone(), name).await?);
         self.known_streams().insert(name.to_owned(), Arc::clone(&own));
-        own
+        Ok(own)
     }
 
     fn known_streams(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Stream>>> {
@@ -202,11 +200,22 @@ impl App {
     }
 }
 
-/// Seconds after which a message comes again; `None` where only a person can help.
-fn again_s(error: &Error) -> Option<i32> {
+/// Seconds after which a message comes again. One that only a person can help comes again, too: as soon as that is
+/// done it goes on, and else it is a dead letter before SQS forgets it.
+fn again_s(error: &Error) -> i32 {
     match error {
-        Error::Read(ReadError::OutOfTime) => Some(READ_ON_AFTER_S),
-        error => error.is_retryable().then_some(FAULT_AGAIN_S),
+        Error::Read(ReadError::OutOfTime | ReadError::Closed) => READ_ON_AFTER_S,
+        _ => FAULT_AGAIN_S,
+    }
+}
+
+fn log(object: &ObjectRef, error: &Error) {
+    let (source, kind) = (object.uri(), error.kind());
+    match error.is_retryable() {
+        true => tracing::warn!(source, error = %error, kind, "object is not delivered yet"),
+        false => {
+            tracing::error!(source, error = %error, kind, "object cannot be delivered until this is mended")
+        }
     }
 }
 

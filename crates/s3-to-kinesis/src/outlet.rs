@@ -33,7 +33,8 @@ pub struct PutSink<'a> {
 
 impl PutSink<'_> {
     fn failed(&self, error: &SendError) -> ReadError {
-        ReadError::Outlet { uri: self.source.clone(), message: error.to_string() }
+        let (uri, message) = (self.source.clone(), error.to_string());
+        ReadError::Outlet { uri, message, may_pass: error.is_retryable() }
     }
 }
 

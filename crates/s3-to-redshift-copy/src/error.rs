@@ -130,7 +130,7 @@ impl From<ReadError> for Error {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Fetch(error) => Self::Fetch(error),
-            ReadError::Body { uri, message } | ReadError::Outlet { uri, message } => {
+            ReadError::Body { uri, message } | ReadError::Outlet { uri, message, .. } => {
                 Self::Body { uri, message }
             }
             ReadError::Store(error) => Self::Work(error),

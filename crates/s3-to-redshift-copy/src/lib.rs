@@ -297,22 +297,23 @@ impl App {
         })
     }
 
-    /// Messages of a running load come again soon, those of a fault that may pass after a pause. A load is waited for by
+    /// Messages of a running load come again soon, those of a fault after a pause. A load is waited for by
     /// no function.
     async fn hand_over(&self, batch: &SqsEvent, failures: &Failures) {
         for seconds in [RUNNING_AGAIN_S, FAULT_AGAIN_S] {
-            let own = failures.iter().filter(|(_, error)| again_s(error) == Some(seconds));
+            let own = failures.iter().filter(|(_, error)| again_s(error) == seconds);
             let messages: Vec<_> = own.filter_map(|(number, _)| batch.records.get(*number)).collect();
             come_again(&self.sqs, &self.config.queue_url, seconds, &messages).await;
         }
     }
 }
 
-/// Seconds after which a message comes again; `None` where only a person can help.
-fn again_s(error: &Error) -> Option<i32> {
+/// Seconds after which a message comes again. One that only a person can help comes again, too: as soon as that is done
+/// it goes on, and else it is a dead letter before SQS forgets it.
+fn again_s(error: &Error) -> i32 {
     match error {
-        Error::Running(_) | Error::OutOfTime => Some(RUNNING_AGAIN_S),
-        error => error.is_retryable().then_some(FAULT_AGAIN_S),
+        Error::Running(_) | Error::OutOfTime => RUNNING_AGAIN_S,
+        _ => FAULT_AGAIN_S,
     }
 }
 

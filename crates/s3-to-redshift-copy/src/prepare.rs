@@ -157,7 +157,7 @@ impl RowSink for FileSink<'_> {
 
     async fn close(&mut self) -> Result<Vec<File>, ReadError> {
         let failed =
-            |error: PartError| ReadError::Outlet { uri: self.source.clone(), message: error.to_string() };
+            |error: PartError| ReadError::Body { uri: self.source.clone(), message: error.to_string() };
         self.full.extend(self.parts.cut().map_err(failed)?);
         self.drain().await?;
         Ok(std::mem::take(&mut self.written))

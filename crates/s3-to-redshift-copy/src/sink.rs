@@ -10,7 +10,9 @@ use penstock_aws::warehouse::{Fault, LoadEnd, LoadName, TableHome, Warehouse};
 use penstock_core::ident::HexId;
 use penstock_core::parts::packed;
 use penstock_core::row::Checker;
-use penstock_core::sql::{CopyLoad, CopyRole, Packing, RowFiles, SqlBatch, load_errors, loaded_objects};
+use penstock_core::sql::{
+    Accounting, CopyLoad, CopyRole, Packing, RowFiles, SqlBatch, load_errors, loaded_objects,
+};
 use penstock_core::work::{self, Claimed, File, Plan};
 
 use crate::error::Error;
@@ -180,7 +182,7 @@ impl Sink<'_> {
             schema: &self.home.schema,
             load_id: plan.load_id,
             loaded_ms: plan.loaded_ms,
-            oldest_ms: plan.oldest_ms,
+            oldest_ms: look_back_from(plan),
             role: self.role,
             objects: &objects,
             rows: &rows,
@@ -239,6 +241,16 @@ impl Sink<'_> {
         keys.retain(|key| *key != plan.key());
         self.store.delete(&keys).await?;
         Ok(self.store.delete(&[plan.key()]).await?)
+    }
+}
+
+/// From when on the target is asked whether it has a load's rows, before `penstock.dedupDays`. Stamped rows are older than
+/// the object that they lie in: their message, or a file's, may have waited in a queue for as long as SQS keeps one.
+fn look_back_from(plan: &Plan) -> u64 {
+    const MOST_WAIT_MS: u64 = 14 * 86_400_000;
+    match plan.accounting() {
+        Accounting::Objects => plan.oldest_ms,
+        Accounting::Load => plan.oldest_ms.saturating_sub(MOST_WAIT_MS),
     }
 }
 

@@ -156,7 +156,7 @@ impl<'a, O: Outlet> Sections<'a, O> {
             Err(ReadError::OutOfTime) if self.sink.was_held_up() => {
                 let (uri, message) =
                     (self.origin.source.clone(), "was throttled until no time was left".to_owned());
-                Err(ReadError::Outlet { uri, message })
+                Err(ReadError::Outlet { uri, message, may_pass: true })
             }
             told => told,
         }

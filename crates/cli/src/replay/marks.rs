@@ -41,8 +41,8 @@ impl Marks {
     /// Finds the notes on parts under a folder of their bucket, such as `customers/`.
     pub async fn under(work: Bucket, folder: &str) -> Result<Self, Failure> {
         let mut keys: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let (from, mut pages) = (work.clone(), format!("{FOLDER}/{folder}"));
-        let mut pages = from.list(std::mem::take(&mut pages));
+        let bucket = work.clone();
+        let mut pages = bucket.list(format!("{FOLDER}/{folder}"));
         while let Some(page) = pages.next().await.map_err(Failure::refused)? {
             for listed in page {
                 let own = listed.key.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/'));

@@ -1,8 +1,9 @@
 //! Whole files: their events once more, to the queue that S3 sends them to. What their function made of them before
 //! decides what happens: content that is loaded already is not loaded again, rows that were sent already are the same
-//! rows. Reads no record, but for a dry run.
+//! rows, as far back as they are looked for. Reads no record, but for a dry run.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use penstock_aws::tasks::send_tasks;
 use penstock_core::contract::Glob;
@@ -18,6 +19,8 @@ use crate::failure::Failure;
 const AT_ONCE: usize = 10;
 const FAILED: &str = "what Firehose could not process is replayed with --failed";
 const NO_QUEUE: &str = "S3 sends events of the key to no queue: was the stage deployed?";
+const TOO_OLD: &str =
+    "is older than penstock.dedupDays and its rows have no key: those that are loaded would come twice";
 const NO_DATASET: &str = "no contract's location matches the key";
 const NOT_TAKEN: &str = "the event was not taken: run this again";
 const AGAIN: &str = "what is loaded already is not loaded again";
@@ -70,11 +73,26 @@ impl Replay<'_> {
             let (bucket, key) = uri.strip_prefix("s3://")?.split_once('/')?;
             Some((bucket.to_owned(), key.to_owned()))
         };
-        let places: Vec<_> = places.iter().filter_map(split).collect();
+        let mut places: Vec<_> = places.iter().filter_map(split).collect();
+        places.sort();
+        // A place inside another one would be listed twice.
+        places.dedup_by(|(bucket, key), (first, begin)| bucket == first && key.starts_with(begin.as_str()));
         if places.is_empty() {
             return Err(Failure::refused("no contract says where files of these datasets lie"));
         }
         Ok(places)
+    }
+
+    /// Whether rows of a file that is loaded may be loaded once more. The copy route has a ledger of files; the others tell
+    /// rows by their keys, and rows without one only as far back as the contract says.
+    fn would_double(&self, dataset: &str, listed: &Listed) -> bool {
+        let Some(contract) = self.checkers.get(dataset).map(|checker| checker.contract()) else {
+            return false;
+        };
+        let days = u64::from(contract.table_options.dedup_days);
+        let written = listed.modified.and_then(|own| SystemTime::try_from(own).ok());
+        let age = written.and_then(|own| own.elapsed().ok()).unwrap_or_default();
+        contract.key.is_empty() && !listed.key.starts_with("copy/") && age.as_secs() >= days * 86_400
     }
 
     /// Decides about one file of a listing.
@@ -102,6 +120,10 @@ impl Replay<'_> {
             return Ok(());
         };
         self.summary.of(&dataset).found += 1;
+        if self.would_double(&dataset, &listed) {
+            self.summary.hold(&dataset, TOO_OLD, &uri, 1);
+            return Ok(());
+        }
         match wiring.url(&self.clients, &listed.key).await.map_err(Failure::refused)? {
             None => self.summary.hold(&dataset, NO_QUEUE, &uri, 1),
             Some(url) => ready.entry(url).or_default().push((dataset, listed)),

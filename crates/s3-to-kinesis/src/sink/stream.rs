@@ -5,7 +5,7 @@ use std::future::Future;
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_kinesis::operation::put_records::{PutRecordsError, PutRecordsOutput};
+use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
 use aws_sdk_kinesis::types::PutRecordsResultEntry;
 use penstock_aws::answered;
 
@@ -71,7 +71,10 @@ impl SendError {
     }
 
     /// Of a call that failed.
-    fn of(stream: &str, error: &SdkError<PutRecordsError>) -> Self {
+    fn of<E>(stream: &str, error: &SdkError<E>) -> Self
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+    {
         let (stream, message) = (stream.to_owned(), answered(error));
         match error.code() {
             Some("ResourceNotFoundException") => Self::NoSuchStream { stream, message },
@@ -82,26 +85,29 @@ impl SendError {
 }
 
 impl Stream {
-    /// A stream by its name. Where its record limit cannot be read, the default counts.
-    pub async fn open(client: Client, name: impl Into<String>) -> Self {
+    /// A stream by its name. Where its record limit must not be asked for, the default counts; another fault may pass,
+    /// and a limit that is taken for too low would make rejects of good rows.
+    pub async fn open(client: Client, name: impl Into<String>) -> Result<Self, SendError> {
         let name = name.into();
-        let told = client.describe_stream_summary().stream_name(&name).send().await;
-        let kib = match &told {
+        let told = match client.describe_stream_summary().stream_name(&name).send().await {
             Ok(told) => told.stream_description_summary().and_then(|own| own.max_record_size_in_kib()),
-            Err(error) => {
-                let error = answered(error);
-                tracing::warn!(
-                    stream = name,
-                    error,
-                    "the stream's record limit cannot be read, 1 MiB is taken"
-                );
-                None
-            }
+            Err(error) => match error.code() {
+                Some("AccessDeniedException" | "UnknownOperationException") => {
+                    let error = answered(&error);
+                    tracing::warn!(
+                        stream = name,
+                        error,
+                        "the stream's record limit cannot be read, 1 MiB is taken"
+                    );
+                    None
+                }
+                _ => return Err(SendError::of(&name, &error)),
+            },
         };
-        let told = kib.and_then(|kib| usize::try_from(kib).ok()).filter(|kib| *kib > 0);
+        let told = told.and_then(|kib| usize::try_from(kib).ok()).filter(|kib| *kib > 0);
         // A record has to fit a request, too.
         let record_limit = told.map_or(DEFAULT_RECORD_BYTES, |kib| kib << 10).min(MAX_REQUEST_BYTES);
-        Self { client, name, record_limit }
+        Ok(Self { client, name, record_limit })
     }
 
     /// Its name.

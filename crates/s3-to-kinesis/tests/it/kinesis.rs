@@ -146,7 +146,7 @@ impl Kinesis {
 
     /// The stream, as a function opens it.
     pub async fn open(&self) -> Stream {
-        Stream::open(self.client(), NAME).await
+        Stream::open(self.client(), NAME).await.unwrap()
     }
 
     fn client(&self) -> Client {

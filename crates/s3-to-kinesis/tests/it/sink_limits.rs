@@ -93,7 +93,7 @@ async fn a_record_has_at_most_the_streams_limit_with_its_partition_key() {
         (Kinesis::willing().record_limit_kib(10_240), 5 * MIB),
         (Kinesis::willing().record_limit_kib(0), MIB),
         (Kinesis::willing().summary_fails(400, "AccessDeniedException"), MIB),
-        (Kinesis::willing().summary_fails(400, "ResourceNotFoundException"), MIB),
+        (Kinesis::willing().summary_fails(400, "UnknownOperationException"), MIB),
     ] {
         assert_eq!(kinesis.open().await.record_limit(), limit);
         push_of(&kinesis, limit).await.unwrap();
