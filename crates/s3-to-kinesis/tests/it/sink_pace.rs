@@ -1,13 +1,14 @@
 //! How many requests are in flight, and when the sink waits.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use penstock_aws::Invocation;
-use s3_to_kinesis::sink::Sink;
+use s3_to_kinesis::sink::{SendError, Sink};
 use tokio::time::Instant;
 
-use crate::kinesis::{Kinesis, Reply, THROTTLED, Verdict};
-use crate::rows::{SOURCE, ids, plain, records, rows, send_all};
+use crate::kinesis::{Entry, Kinesis, Reply, THROTTLED, Verdict};
+use crate::rows::{SOURCE, ids, plain, records, rows, seconds, send, send_all};
 
 const SLOW: Duration = Duration::from_secs(1);
 
@@ -47,6 +48,32 @@ async fn refusals_that_are_not_for_throughput_slow_nothing_down() {
     send_all(&kinesis.open().await, &checker, &rows(&checker, &records([0; 20_000]))).await;
     let depths = kinesis.seen(|seen| seen.depths.clone());
     assert!(depths[12..40].iter().all(|depth| *depth >= 3), "{depths:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_takes_nothing_gets_the_same_few_rows_again_and_no_new_ones() {
+    let kinesis = Kinesis::new(|_, entries| Reply::each(entries, |_, _| THROTTLED));
+    let checker = plain();
+    let rows = rows(&checker, &records([0; 20_000]));
+    let (told, sent) = send(&kinesis.open().await, &checker, &rows, &seconds(120)).await;
+    assert!(matches!(sent, Err(SendError::OutOfTime { .. })) && told.sent == 0, "{sent:?}");
+    let offered: BTreeSet<String> =
+        kinesis.seen(|seen| seen.requests.iter().flatten().map(Entry::id).collect());
+    assert!((1..=2_500).contains(&offered.len()), "{} rows are held in memory", offered.len());
+    let calls = kinesis.request_sizes().len();
+    assert!((20..500).contains(&calls), "{calls} calls in two minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_never_answers_is_waited_for_until_the_time_is_over() {
+    let kinesis = Kinesis::slow(|_, entries| (Duration::from_secs(3_600), Reply::all(entries)));
+    let checker = plain();
+    let begin = Instant::now();
+    let rows = rows(&checker, &records([0; 700]));
+    let (told, sent) = send(&kinesis.open().await, &checker, &rows, &seconds(30)).await;
+    assert_eq!((told.sent, begin.elapsed().as_secs()), (0, 30));
+    let Err(SendError::OutOfTime { rows: 700, code, .. }) = sent else { panic!("{sent:?}") };
+    assert_eq!(code, "none");
 }
 
 #[tokio::test(start_paused = true)]
