@@ -11,7 +11,7 @@ use penstock_tests::deployed::{
 use penstock_tests::{Bucket, MiniStack, READER, failures, workspace_root};
 use serde_json::{Value, json};
 
-use super::{customers, goes_by_itself, has_one_policy, without_each_statement};
+use super::{customers, goes_by_itself, has_one_policy, set_timeout, without_each_statement};
 
 #[tokio::test]
 async fn the_streamer_is_refused_what_each_statement_of_its_role_allows() {
@@ -29,6 +29,9 @@ async fn the_streamer_is_refused_what_each_statement_of_its_role_allows() {
         route.drop_file(&key, customers()).await.unwrap();
         let object = object(&route, &key).await;
         refused.extend(take(&deployment, &route, &key, |told| task(&object, told)).await);
+        if label.ends_with("HandOver") {
+            refused.extend(run_out_of_time(&deployment, &route, label).await);
+        }
         if refused.is_empty() {
             goes_by_itself(&deployment, STREAMER, async || {
                 let before = route.receipts().await?.len();
@@ -44,6 +47,20 @@ async fn the_streamer_is_refused_what_each_statement_of_its_role_allows() {
         refused.into_iter().collect()
     })
     .await;
+}
+
+/// The function has no time for an object, and hands its message over.
+async fn run_out_of_time(
+    deployment: &Deployment<'_>,
+    route: &DeployedStream<'_>,
+    label: &str,
+) -> Vec<String> {
+    let key = format!("stream/customers/{label}-late.csv");
+    route.drop_file(&key, customers()).await.unwrap();
+    set_timeout(deployment, STREAMER, "10");
+    let refused = take(deployment, route, &key, Value::clone).await;
+    set_timeout(deployment, STREAMER, "900");
+    refused
 }
 
 /// What a task says of an object.
@@ -90,6 +107,8 @@ async fn take(
             // HEAD is answered without a text.
             (true, false) => {
                 let kinds = invoked.logs.iter().filter_map(|line| line["kind"].as_str());
+                // Who has no time left is refused nothing.
+                let kinds = kinds.filter(|kind| *kind != "OutOfTime");
                 all.extend(kinds.map(|kind| format!("{kind}: HEAD")));
             }
             (false, true) => panic!("{key}: refused, and nothing given back: {invoked:?}"),
