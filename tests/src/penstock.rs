@@ -17,6 +17,16 @@ pub struct Told {
     pub err: String,
 }
 
+impl Told {
+    /// The numbers of a dataset's line in a table.
+    #[must_use]
+    pub fn counts(&self, dataset: &str) -> Vec<u64> {
+        let of = |line: &&str| line.split_whitespace().next() == Some(dataset);
+        let line = self.out.lines().find(of).unwrap_or_default();
+        line.split_whitespace().skip(1).filter_map(|number| number.parse().ok()).collect()
+    }
+}
+
 /// Runs the command over the contracts that `CONTRACTS_DIR` names, with nothing in its environment but `vars`.
 pub async fn penstock(vars: &[(String, String)], arguments: &[&str]) -> anyhow::Result<Told> {
     let contracts = vars.iter().find(|(name, _)| name == "CONTRACTS_DIR").context("CONTRACTS_DIR")?;

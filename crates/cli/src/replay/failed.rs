@@ -57,7 +57,7 @@ struct Stamped {
 struct Record<'a> {
     bytes: Vec<u8>,
     failed: Failed,
-    /// `s3://bucket/key#line`: what names it where it has no sequence number.
+    /// `s3://bucket/key#number`: what names it where it has no sequence number.
     name: String,
     /// `s3://bucket/key`.
     source: &'a str,
@@ -110,15 +110,19 @@ impl Replay<'_> {
                 return Ok(());
             }
         };
-        let mut ready = Ready::new();
-        for number in 0.. {
+        let (mut ready, mut count) = (Ready::new(), 0);
+        loop {
             match lines.next().await {
                 Ok(None) => break,
-                Ok(Some(line)) if line.trim_ascii().is_empty() => {}
-                Ok(Some(line)) if before.contains(&id_of(Some(number), b"")) => {
-                    self.replayed_line(&line, &uri, number);
+                Ok(Some(line)) => {
+                    // Some kinds of failure come without line breaks.
+                    for value in serde_json::Deserializer::from_slice(&line).into_iter::<Value>() {
+                        let failed = value.and_then(serde_json::from_value).ok();
+                        let is_before = before.contains(&id_of(Some(count), b""));
+                        self.failed_record(failed, &uri, (count, is_before), &mut ready);
+                        count += 1;
+                    }
                 }
-                Ok(Some(line)) => self.failed_line(&line, &uri, number, &mut ready),
                 Err(reason) => {
                     self.summary.fault(format!("{uri}: {reason}"));
                     break;
@@ -128,54 +132,39 @@ impl Replay<'_> {
         self.deliver_failed(key, ready, marks).await
     }
 
-    /// One that was replayed before is looked at only for its dataset.
-    fn replayed_line(&mut self, line: &[u8], uri: &str, number: u64) {
-        let record = Record::read(line, format!("{uri}#{number}"), uri);
-        let dataset = record.and_then(|record| match self.rows_of(&record) {
-            Ok((dataset, _)) => Some(dataset),
-            Err(fault) => fault.dataset,
-        });
-        let dataset = dataset.unwrap_or_else(|| UNKNOWN_DATASET.to_owned());
-        if self.selection.takes_dataset(&dataset) {
-            let counts = self.summary.of(&dataset);
-            (counts.found, counts.before) = (counts.found + 1, counts.before + 1);
-        }
-    }
-
-    fn failed_line(&mut self, line: &[u8], uri: &str, number: u64, ready: &mut Ready) {
-        let name = format!("{uri}#{number}");
-        let Some(record) = Record::read(line, name, uri) else {
+    fn failed_record(
+        &mut self,
+        failed: Option<Failed>,
+        uri: &str,
+        (number, is_before): (u64, bool),
+        ready: &mut Ready,
+    ) {
+        let Some(record) = failed.and_then(|failed| Record::read(failed, number, uri)) else {
             self.summary.of(UNKNOWN_DATASET).found += 1;
-            self.summary.hold(UNKNOWN_DATASET, NO_RECORD, uri, 1);
-            return;
+            return self.summary.hold(UNKNOWN_DATASET, NO_RECORD, uri, 1);
         };
-        match self.rows_of(&record) {
-            Ok((dataset, _)) if !self.selection.takes_dataset(&dataset) => {}
-            Ok((dataset, records)) => {
-                self.summary.of(&dataset).found += 1;
-                let number = id_of(Some(number), b"");
-                match ready.get_mut(&dataset) {
-                    Some((all, numbers)) => {
-                        all.append(records);
-                        numbers.push(number);
-                    }
-                    None => drop(ready.insert(dataset, (records, vec![number]))),
-                }
-            }
-            Err(Fault { dataset: Some(dataset), .. }) if !self.selection.takes_dataset(&dataset) => {}
-            Err(Fault { dataset, violations }) => {
-                let has_none = dataset.is_none();
-                let dataset = dataset.unwrap_or_else(|| UNKNOWN_DATASET.to_owned());
-                self.summary.of(&dataset).found += 1;
-                if has_none {
-                    return self.summary.hold(&dataset, NO_DATASET, uri, 1);
-                }
+        let judged = self.rows_of(&record);
+        let dataset = match &judged {
+            Ok((dataset, _)) => Some(dataset.clone()),
+            Err(Fault { dataset, .. }) => dataset.clone(),
+        };
+        let (is_known, dataset) = (dataset.is_some(), dataset.unwrap_or_else(|| UNKNOWN_DATASET.to_owned()));
+        if is_known && !self.selection.takes_dataset(&dataset) {
+            return;
+        }
+        let counts = self.summary.of(&dataset);
+        counts.found += 1;
+        match judged {
+            _ if is_before => counts.before += 1,
+            Err(_) if !is_known => self.summary.hold(&dataset, NO_DATASET, uri, 1),
+            Err(Fault { violations, .. }) => {
                 let contract = self.checkers.get(&dataset).map(|own| own.contract());
-                let line =
-                    Line::of_record(&dataset, uri, (None, Some(number + 1)), &record.bytes, violations);
+                let place = (None, Some(number + 1));
+                let line = Line::of_record(&dataset, uri, place, &record.bytes, violations);
                 let shown = if self.args.show_classified { line } else { line.masked(contract) };
                 self.summary.reject(&dataset, &shown);
             }
+            Ok((dataset, records)) => add(ready, dataset, records, id_of(Some(number), b"")),
         }
     }
 
@@ -269,11 +258,21 @@ impl Replay<'_> {
     }
 }
 
+fn add(ready: &mut Ready, dataset: String, records: Records, number: String) {
+    match ready.get_mut(&dataset) {
+        Some((all, numbers)) => {
+            all.append(records);
+            numbers.push(number);
+        }
+        None => drop(ready.insert(dataset, (records, vec![number]))),
+    }
+}
+
 impl<'a> Record<'a> {
-    fn read(line: &[u8], name: String, source: &'a str) -> Option<Self> {
-        let failed: Failed = serde_json::from_slice(line).ok()?;
+    fn read(failed: Failed, number: u64, source: &'a str) -> Option<Self> {
+        let name = format!("{source}#{number}");
         let bytes = STANDARD.decode_to_vec(failed.raw_data.as_bytes()).ok()?;
-        number(&failed.arrival)?;
+        self::number(&failed.arrival)?;
         Some(Self { bytes, failed, name, source })
     }
 

@@ -32,9 +32,14 @@ const FUNCTIONS: [(&str, Way); 4] = [
 impl Way {
     /// The way behind the function that wrote a part, by the part's key.
     pub fn of_part(key: &str) -> Option<Self> {
+        Self::of_function(key).map(|(_, way)| way)
+    }
+
+    /// The function that wrote a part, and the way behind it.
+    pub fn of_function(key: &str) -> Option<(&'static str, Self)> {
         let name = key.rsplit('/').next()?;
         let is_of = |function: &str| name.strip_prefix(function).is_some_and(|rest| rest.starts_with('-'));
-        FUNCTIONS.iter().find(|(function, _)| is_of(function)).map(|(_, way)| *way)
+        FUNCTIONS.into_iter().find(|(function, _)| is_of(function))
     }
 }
 

@@ -28,6 +28,7 @@ const WHOLE: &str = "about a whole file, which --objects --prefix replays";
 const FAILED: &str = "the file failed as a whole, and nothing of it is loaded: --objects --prefix replays it";
 const CUT: &str = "longer than what quarantine keeps of a record";
 const GONE: &str = "nothing of the text was kept";
+const NOT_SEEN: &str = "the file could not be looked at: run this again";
 const NOT_DONE: &str = "not taken, or not noted: run this again";
 const GUESSED: &str = "the file is gone: the time of the quarantine stands for that of the file";
 
@@ -55,6 +56,10 @@ impl Replay<'_> {
         }
         for dataset in datasets {
             let subjects = self.subjects(&quarantine, &dataset).await?;
+            if subjects.is_empty() && dataset != UNKNOWN_DATASET && !self.checkers.contains_key(&dataset) {
+                let reason = format!("dataset {dataset} has neither a contract nor rejects of that time");
+                return Err(Failure::usage(reason));
+            }
             let folder = format!("{dataset}/");
             let marks = Marks::under(self.bucket("WORK_BUCKET")?, &folder).await?;
             let total = subjects.len();
@@ -82,7 +87,7 @@ impl Replay<'_> {
                     continue;
                 }
                 let (folder, name) = listed.key.rsplit_once('/').unwrap_or_default();
-                let function = name.trim_end_matches(|c: char| c != '-');
+                let function = Way::of_function(&listed.key).map_or(name, |(function, _)| function);
                 let subject = (folder.to_owned(), function.to_owned());
                 subjects.entry(subject).or_default().push(listed);
             }
@@ -188,12 +193,19 @@ impl Replay<'_> {
         let open = self.open(part, lines);
         let Some(first) = open.first() else { return Ok(()) };
         let (count, source) = (open.len() as u64, first.source.clone());
-        let known = match self.known(part, &open, checker).await? {
-            Ok(known) => known,
-            Err(reason) => {
+        let known = match self.known(part, &open, checker).await {
+            Ok(Ok(known)) => known,
+            Ok(Err(reason)) => {
                 self.summary.hold(part.dataset, reason, &source, count);
                 return Ok(());
             }
+            // One file that S3 does not tell of is no reason to leave the others.
+            Err(Failure::Refused(faults)) => {
+                faults.into_iter().for_each(|fault| self.summary.fault(fault));
+                self.summary.hold(part.dataset, NOT_SEEN, &source, count);
+                return Ok(());
+            }
+            Err(failure) => return Err(failure),
         };
         let Some(outbox) = Outbox::of(part.way, checker.contract(), &known.origin) else {
             self.summary.hold(part.dataset, NO_SERVER, &source, count);

@@ -104,9 +104,7 @@ async fn a_dry_run_tells_the_same_and_changes_nothing() {
 async fn only_what_is_asked_for_is_replayed() {
     let rig = Rig::copy();
     rig.arrive("s3-to-redshift-copy", "copy/people/b.csv", "name,id\nLonger,7\n");
-    for arguments in
-        [&["--prefix", "s3://landing/copy/people/b"][..], &["--dataset", "other"], &["--since", "1m"]]
-    {
+    for arguments in [&["--prefix", "s3://landing/copy/people/b"][..], &["--since", "1m"]] {
         let run = rig.replay(&[arguments, &["--dry-run"]].concat()).await;
         let found = if arguments[0] == "--prefix" { "\npeople         1 " } else { "nothing to replay\n" };
         assert!(run.out.contains(found), "{arguments:?}: {}", run.out);
@@ -214,8 +212,14 @@ async fn who_says_nothing_replays_nothing_and_settings_are_told_by_name() {
     let run = rig.replay(&[]).await;
     assert!(run.code == 2 && run.err.starts_with("error: say what to replay"), "{}", run.err);
     let load = "0".repeat(32);
-    let run = rig.replay(&["--load", &load]).await;
+    let run = rig.replay(&["--dataset", "people", "--dataset", "other", "--load", &load]).await;
     assert!(run.code == 2 && run.err.contains("one --dataset"), "{}", run.err);
+    let run = rig.replay(&["--dataset", "other"]).await;
+    assert!(
+        run.code == 2 && run.err.contains("dataset other has neither a contract nor rejects"),
+        "{}",
+        run.err
+    );
     let run = rig.cloud.run(rig.directory.path(), &["replay", "--dry-run"], &ENV[1..]).await;
     assert!(run.code == 2 && run.err.contains("QUARANTINE_BUCKET is not set"), "{}", run.err);
     let run = rig.cloud.run(rig.directory.path(), &["replay", "--dataset", "people"], &ENV[..2]).await;

@@ -31,7 +31,7 @@ fn failed_lines() -> [String; 7] {
     let unknown = json!({"_record_id": "x", "_dataset": "gone"}).to_string();
     [
         line(bare, json!({})),
-        line(bare, json!({"arrivalTimestamp": "1767225600123"})),
+        line(bare, json!({"arrivalTimestamp": "1767225600123"})).trim_end().to_owned(),
         line(&two, json!({"errorCode": "x"})),
         line(&wrong, json!({})),
         line(&unknown, json!({})),
