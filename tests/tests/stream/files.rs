@@ -54,9 +54,9 @@ impl Draft {
     /// Adds a version of a customer.
     pub fn customer(&mut self, own: &Customer) {
         let (id, name) = (format!("c-{:05}", own.id), format!("Ann, \"{}\" Ä", own.salt % 97));
-        let cents = (own.salt % 5 != 0).then_some(own.salt % 10_000);
+        let cents = (!own.salt.is_multiple_of(5)).then_some(own.salt % 10_000);
         let balance = cents.map(|cents| format!("{}.{:02}", cents / 100, cents % 100));
-        let status = if own.salt % 11 == 0 { "closed" } else { "open" };
+        let status = if own.salt.is_multiple_of(11) { "closed" } else { "open" };
         let quoted = name.replace('"', "\"\"");
         let given = balance.clone().unwrap_or_default();
         let line = format!("{},{id},\"{quoted}\",{PADDING},{status},{given}\n", own.time("T", "Z"));
