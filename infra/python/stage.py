@@ -33,7 +33,8 @@ def stack(session: Session, name: str) -> stacks.Stack:
     """A stack of a stage that was deployed."""
     found = stacks.read(session.client("cloudformation"), name)
     if found is None:
-        sys.exit(f"error: there is no such stage in region {session.region}: no stack {name} (a stage of an earlier version has to be deployed once more)")
+        hint = "a stage of an earlier version has to be deployed once more"
+        sys.exit(f"error: there is no such stage in region {session.region}: no stack {name} ({hint})")
     return found
 
 
