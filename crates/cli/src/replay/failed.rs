@@ -2,19 +2,21 @@
 //! when it came, and why it failed. What is a row by now goes onto its stream once more; a record is its rows or its
 //! fault, as the transform has it.
 //!
-//! A row that has no stamps yet gets them here, of the record's arrival and of its place in the file of failed records,
-//! which nobody writes twice: sent again, it is the same row, and a second run of the transform keeps its stamps.
+//! A row that has no stamps yet gets them here, of the record's arrival and of its place in the file of failed records:
+//! sent again, it is the same row, and a second run of the transform keeps its stamps. Firehose may write a record into
+//! two such files; without a key, stamps and a sequence number nothing then tells that the two are one.
 
 use std::collections::BTreeMap;
 
 use base64_simd::STANDARD;
 use penstock_core::contract::Delimiter;
 use penstock_core::decode::{JsonFramer, Limits};
+use penstock_core::kpl::{self, KplError};
 use penstock_core::quarantine::UNKNOWN_DATASET;
 use penstock_core::reject::{Rule, Violation};
 use penstock_core::row::{MAX_SEQUENCE_DIGITS, Place, Rows, Sequence, Session, StreamPlace};
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::Replay;
@@ -47,10 +49,15 @@ struct Failed {
 /// What a row says of itself, if it is stamped.
 #[derive(Debug, Default, Deserialize)]
 struct Stamped {
-    #[serde(rename = "_record_id", default)]
-    record_id: Option<IgnoredAny>,
+    #[serde(rename = "_record_id", default, deserialize_with = "is_there")]
+    has_id: bool,
     #[serde(rename = "_dataset", default)]
     dataset: Option<Value>,
+}
+
+/// A member counts as the transform has it: by its name, whatever it is.
+fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// A record and where it stood.
@@ -171,7 +178,15 @@ impl Replay<'_> {
     /// The rows of a record, each a record of its dataset's stream; all of them or none.
     fn rows_of(&self, record: &Record<'_>) -> Result<(String, Records), Fault> {
         let mut framer = JsonFramer::new(Delimiter::Auto, Limits::default());
-        framer.push(&record.bytes);
+        let Ok(pieces) = pieces(&record.bytes) else {
+            let reason = "its message of the Kinesis Producer Library cannot be read";
+            let violations = vec![Violation::record(Rule::Unreadable, reason)];
+            return Err(Fault { dataset: self.only_dataset(), violations });
+        };
+        for piece in pieces {
+            framer.push(piece);
+            framer.push(b"\n");
+        }
         framer.finish();
         let mut found: Option<(String, Records)> = None;
         for index in 0.. {
@@ -201,8 +216,8 @@ impl Replay<'_> {
 
     fn row_of(&self, record: &Record<'_>, json: &[u8], index: u64) -> Result<(String, Records), Fault> {
         let stamped: Stamped = serde_json::from_slice(json).unwrap_or_default();
-        let is_stamped = stamped.record_id.is_some();
-        let dataset = match stamped.dataset.filter(|_| is_stamped) {
+        let is_stamped = stamped.has_id;
+        let dataset = match stamped.dataset {
             Some(Value::String(said)) => Some(said),
             // What is no text is no dataset's name.
             Some(said) => Some(said.to_string()),
@@ -286,6 +301,14 @@ impl<'a> Record<'a> {
             subsequence: number(&self.failed.subsequence).unwrap_or(0),
             index,
         })
+    }
+}
+
+/// The records that a producer put into one.
+fn pieces(bytes: &[u8]) -> Result<Vec<&[u8]>, KplError> {
+    match kpl::message(bytes) {
+        Some(message) => Ok(kpl::decode(message)?.iter().map(|own| own.data).collect()),
+        None => Ok(vec![bytes]),
     }
 }
 

@@ -77,21 +77,20 @@ impl Replay<'_> {
         Ok(Bucket::new(self.clients.quarantine_reader(self.env).await, name))
     }
 
-    /// The parts of a dataset that were written in the span, by object and function.
+    /// The parts of a dataset by object and function, of those with any that was written in the span.
     async fn subjects(&self, quarantine: &Bucket, dataset: &str) -> Result<Subjects, Failure> {
         let mut subjects = Subjects::new();
         let mut pages = quarantine.list(format!("{dataset}/"));
         while let Some(page) = pages.next().await.map_err(not_listed)? {
             for listed in page.into_iter().filter(|own| is_reject_part(&own.key)) {
-                if !self.selection.takes_time(listed.modified) {
-                    continue;
-                }
                 let (folder, name) = listed.key.rsplit_once('/').unwrap_or_default();
                 let function = Way::of_function(&listed.key).map_or(name, |(function, _)| function);
                 let subject = (folder.to_owned(), function.to_owned());
                 subjects.entry(subject).or_default().push(listed);
             }
         }
+        let is_taken = |part: &Listed| self.selection.takes_time(part.modified);
+        subjects.retain(|_, parts| parts.iter().any(is_taken));
         Ok(subjects)
     }
 
@@ -110,7 +109,7 @@ impl Replay<'_> {
             let reason = if dataset == UNKNOWN_DATASET { UNKNOWN } else { NO_CONTRACT };
             return self.hold_all(quarantine, dataset, parts, reason).await;
         };
-        // The line that says so stands in one of the parts.
+        // The line that says so stands in one of the parts, of the span or not.
         let mut has_failed = false;
         if way == Way::Copy && !self.args.again {
             for part in parts {
@@ -118,7 +117,7 @@ impl Replay<'_> {
                 has_failed |= lines.iter().any(|line| line.record() == Err(Unkept::Whole));
             }
         }
-        for listed in parts {
+        for listed in self.in_span(parts) {
             let before = match marks.of(&listed.key).await {
                 Ok(_) if self.args.again => BTreeSet::new(),
                 Ok(before) => before,
@@ -134,6 +133,10 @@ impl Replay<'_> {
         Ok(())
     }
 
+    fn in_span<'p>(&self, parts: &'p [Listed]) -> Vec<&'p Listed> {
+        parts.iter().filter(|part| self.selection.takes_time(part.modified)).collect()
+    }
+
     async fn hold_all(
         &mut self,
         quarantine: &Bucket,
@@ -141,7 +144,7 @@ impl Replay<'_> {
         parts: &[Listed],
         reason: &str,
     ) -> Result<(), Failure> {
-        for part in parts {
+        for part in self.in_span(parts) {
             for line in self.lines(quarantine, &part.key).await? {
                 self.summary.of(dataset).found += 1;
                 self.summary.hold(dataset, reason, &line.source, 1);
