@@ -2,7 +2,7 @@
 //! go wrong as often as they are told to. It knows a row's `_record_id` and nothing else of it.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 
@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures_util::stream;
 use penstock_core::kpl;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::sample::SplitMix;
 
@@ -224,9 +224,9 @@ const REFUSED: &str = r#"{"ErrorCode":"ProvisionedThroughputExceededException","
 
 /// Of a row as it is meant: its members by name.
 fn digest(row: &[u8]) -> anyhow::Result<u64> {
-    let row: Map<String, Value> = serde_json::from_slice(row)?;
+    let row: BTreeMap<String, Value> = serde_json::from_slice(row)?;
     let mut hasher = DefaultHasher::new();
-    Value::Object(row).to_string().hash(&mut hasher);
+    serde_json::to_string(&row)?.hash(&mut hasher);
     Ok(hasher.finish())
 }
 
