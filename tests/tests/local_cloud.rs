@@ -168,7 +168,7 @@ async fn the_commands_of_the_readme_lead_from_a_file_to_rows_and_leave_no_proces
     assert!(rows.lines().any(|line| line.split_whitespace().eq(["6", "6"])), "{rows}");
     let rejects = local.ok(&["rejects"]);
     for expected in
-        ["not_a_number  amount ", "valid_values  currency ", "required      account_id ", "10 rejects"]
+        ["not_a_number  amount ", "valid_values  currency ", "required      account_id ", "11 rejects"]
     {
         assert!(rejects.contains(expected), "{expected}: {rejects}");
     }
