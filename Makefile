@@ -88,7 +88,8 @@ rejects: tools quiet-build ## records in quarantine, and why [STAGE=...] [ARGS='
 
 .PHONY: replay-rejects
 replay-rejects: tools quiet-build ## what was rejected or failed back into its route: make replay-rejects ARGS='--dataset NAME --dry-run' [STAGE=...]
-	@$(PENSTOCK) replay $(ARGS)
+	@$(VENV)/bin/python infra/python/stage.py --stage "$(STAGE)" $(if $(findstring --load,$(ARGS)),,--no-warehouse) -- \
+	  $(TARGET)/penstock replay $(ARGS)
 
 .PHONY: sql
 sql: tools quiet-build ## a query to the warehouse: make sql Q='SELECT ...' [STAGE=...]
