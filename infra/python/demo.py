@@ -15,6 +15,7 @@ from pathlib import Path
 import deploy
 import local_cloud
 from demo_copy import CopyRoute
+from demo_lake import LakeRoute
 from demo_stream import StreamRoute
 from functions import ROOT
 from session import Session, exit_on_signals
@@ -75,6 +76,10 @@ def run(state: Path, took: list) -> None:
             CopyRoute(variables, penstock).show(state)
         with timed(took, "streaming route", "The streaming route: a file of changes, through Kinesis and Firehose"):
             StreamRoute(variables, penstock).show(state)
+        with timed(
+            took, "lake route", "The lake route: a CSV as Parquet, a picture as it is, and one run of a Glue job"
+        ):
+            LakeRoute(variables).show(state)
         stopping = time.monotonic()
     took.append(("down", time.monotonic() - stopping))
 

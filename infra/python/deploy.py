@@ -1,5 +1,5 @@
-"""Deploys one stage: contracts, foundation, streaming, tables, functions, triggers, notifications. Knows no dataset's
-columns."""
+"""Deploys one stage: contracts, foundation, streaming, lake, tables, functions, triggers, notifications. Knows no
+dataset's columns."""
 
 import argparse
 import os
@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 import copy_role
 import functions
+import glue_files
 import notifications
 import stacks
 from functions import DATABASE_USERS, FUNCTIONS, ROOT
@@ -24,10 +25,25 @@ ROUTES = {
     "queue": "S3ToSqsFifoEventsArn",
     "copy": "S3ToRedshiftCopyEventsArn",
     "stream": "S3ToKinesisEventsArn",
+    "lake": "S3ToLakeEventsArn",
 }
 # The queue that is told of everything in the stage bucket.
 STAGE_BUCKET_EVENTS = ROUTES["copy"]
-TEMPLATES = ("foundation", "streaming", "triggers")
+# Buckets that a crawler reads, and the output that holds the ARN of the queue of its events.
+CRAWLED = {"lake": "LakeCrawlEventsArn", "curated": "CuratedCrawlEventsArn"}
+TEMPLATES = ("foundation", "streaming", "lake", "triggers", "lake-triggers")
+# Variables that are not of buckets, queues or the warehouse, and the outputs that hold them.
+OTHERS = {
+    "COPY_ROLE_ARN": "CopyRoleArn",
+    "STREAM_NAME": "StreamName",
+    "DELIVERY_STREAM_NAME": "DeliveryStreamName",
+    "GLUE_JOB_NAME": "GlueJobName",
+    "CRAWLER_NAME": "CrawlerName",
+    "CURATED_CRAWLER_NAME": "CuratedCrawlerName",
+    "GLUE_DATABASE": "GlueDatabase",
+    "ATHENA_WORKGROUP": "AthenaWorkgroup",
+    "SPECTRUM_ROLE_ARN": "SpectrumRoleArn",
+}
 
 EPILOG = """\
 Credentials and region are those of the AWS CLI (AWS_PROFILE, AWS_REGION). Everything may be run again: what is as it
@@ -193,19 +209,20 @@ def warehouse_of(foundation: stacks.Stack) -> dict[str, str]:
 
 
 def handed_on(foundation: stacks.Stack) -> dict[str, str]:
-    """What the streaming template knows of the foundation."""
+    """What the templates of routes know of the foundation."""
     own, out = foundation.parameters, foundation.outputs
     found = {"LandingBucket": out["LandingBucketName"], "QuarantineKeyArn": out["QuarantineKeyArn"]}
     return found | {name: own[name] for name in ("LandingKeyArn", "LogDays")}
 
 
-def variables_of(foundation: stacks.Stack, streaming: stacks.Stack) -> dict[str, str]:
+def variables_of(foundation: stacks.Stack, streaming: stacks.Stack, lake: stacks.Stack) -> dict[str, str]:
     """The environment of every function: the same names everywhere, also in .env.local."""
-    out = foundation.outputs | streaming.outputs
+    out = foundation.outputs | streaming.outputs | lake.outputs
     found = {f"{purpose.upper()}_BUCKET": out[f"{purpose.capitalize()}BucketName"] for purpose in BUCKETS}
-    queues = {f"{route}_QUEUE_URL": out[f"{route.capitalize()}QueueUrl"] for route in ("LOAD", "COPY", "STREAM")}
-    streams = {"STREAM_NAME": out["StreamName"], "DELIVERY_STREAM_NAME": out["DeliveryStreamName"]}
-    return found | queues | streams | {"COPY_ROLE_ARN": out["CopyRoleArn"], **warehouse_of(foundation)}
+    routes = ("LOAD", "COPY", "STREAM", "LAKE", "GLUE")
+    queues = {f"{route}_QUEUE_URL": out[f"{route.capitalize()}QueueUrl"] for route in routes}
+    others = {name: out[output] for name, output in OTHERS.items()}
+    return found | queues | others | warehouse_of(foundation)
 
 
 def administrator_of(foundation: stacks.Stack, session: Session) -> dict[str, str]:
@@ -228,6 +245,13 @@ def migrate(
             command += ["--role", function.deployed_name(args.stage)]
     last = run_penstock(command, variables).strip().splitlines()[-1]
     return last, " 0 created, 0 altered, " not in last
+
+
+def catalog(penstock: Path, variables: dict[str, str], args: argparse.Namespace, session: Session) -> tuple[str, bool]:
+    """Makes the lake's tables in the Glue catalog."""
+    variables = {**variables, "AWS_REGION": session.region}
+    last = run_penstock([str(penstock), "catalog", "--apply", str(args.contracts)], variables).strip().splitlines()[-1]
+    return last, " 0 created, 0 updated" not in last
 
 
 def check_contracts(penstock: Path, contracts: Path, models: Path) -> None:
@@ -266,23 +290,29 @@ def deploy(args: argparse.Namespace, steps: Steps) -> dict[str, str]:
         return found, found.changed
 
     foundation = steps.step("stack foundation", lambda: stack("foundation", given))
-    streaming = steps.step("stack streaming", lambda: stack("streaming", given | handed_on(foundation)))
-    variables = variables_of(foundation, streaming)
+    given_on, s3 = given | handed_on(foundation), session.client("s3")
+    streaming = steps.step("stack streaming", lambda: stack("streaming", given_on))
+    work = foundation.outputs["WorkBucketName"]
+    glue = steps.step("Glue job's files", lambda: glue_files.put(s3, work, names.account))
+    lake = steps.step("stack lake", lambda: stack("lake", given_on | glue))
+    variables = variables_of(foundation, streaming, lake)
     if not args.no_migrate:
         steps.step("tables", lambda: migrate(penstock, foundation, variables, args, session))
+    steps.step("catalog", lambda: catalog(penstock, variables, args, session))
     variables |= {"CONTRACTS_DIR": args.contracts.name, "MODELS_DIR": functions.MODELS_IN_ZIP}
     if args.endpoint_url:
         # A local warehouse has an endpoint of its own, which MiniStack does not know.
         variables["AWS_ENDPOINT_URL_REDSHIFT_DATA"] = os.environ["AWS_ENDPOINT_URL_REDSHIFT_DATA"]
-    outputs = foundation.outputs | streaming.outputs
+    outputs = foundation.outputs | streaming.outputs | lake.outputs
     target = functions.Target(
         args.stage, args.endpoint_url, variables, outputs, bootstraps, args.contracts, args.models
     )
     for function in FUNCTIONS:
         work = partial(functions.deploy, session.client("lambda"), function, target)
         steps.step(f"function {function.name}", lambda work=work: (None, work()))
-    steps.step("stack triggers", lambda: stack("triggers", given))
-    steps.step("notifications", lambda: (None, notify(session.client("s3"), outputs, before, names)))
+    for name in ("triggers", "lake-triggers"):
+        steps.step(f"stack {name}", lambda name=name: stack(name, given))
+    steps.step("notifications", lambda: (None, notify(s3, outputs, before, names)))
     # In a workgroup of ours the foundation attached it.
     if not args.endpoint_url and foundation.parameters["Warehouse"] != "new":
         hint = copy_role.hint(session, warehouse_of(foundation), foundation.outputs["CopyRoleArn"])
@@ -297,20 +327,24 @@ def deployed_arch(lambda_client, stage: str) -> str:
 
 
 def notification_ids(names: Names) -> set[str]:
-    """Ids of the stage's notifications: one a route, by the first segment of the key, and that of the stage bucket."""
-    return {names.own(own) for own in (*ROUTES, "stage")}
+    """Ids of the stage's notifications: one a route, by the first segment of the key, that of the stage bucket, and one
+    a crawler."""
+    return {names.own(own) for own in (*ROUTES, "stage", *(f"{purpose}-crawl" for purpose in CRAWLED))}
 
 
 def notify(s3, out: dict[str, str], before: stacks.Stack | None, names: Names) -> bool:
     """Has new objects told; a landing bucket that is no longer used tells nothing any more."""
     ids = notification_ids(names)
     landing, old = out["LandingBucketName"], before.outputs.get("LandingBucketName") if before else None
-    wanted = {
-        landing: [notifications.queue(names.own(route), out[queue], f"{route}/") for route, queue in ROUTES.items()],
-        out["StageBucketName"]: [notifications.queue(names.own("stage"), out[STAGE_BUCKET_EVENTS])],
-    }
+    routes = [notifications.queue(names.own(route), out[queue], f"{route}/") for route, queue in ROUTES.items()]
+    stage = [notifications.queue(names.own("stage"), out[STAGE_BUCKET_EVENTS])]
+    wanted = {landing: {"QueueConfigurations": routes}, out["StageBucketName"]: notifications.to_event_bridge(stage)}
+    changes = (notifications.CREATED, notifications.REMOVED)
+    for purpose, queue in CRAWLED.items():
+        crawl = notifications.queue(names.own(f"{purpose}-crawl"), out[queue], events=changes)
+        wanted[names.bucket(purpose)] = notifications.to_event_bridge([crawl])
     if old not in (None, landing):
-        wanted[old] = []
+        wanted[old] = {"QueueConfigurations": []}
     return any([notifications.apply(s3, bucket, names.account, ids, own) for bucket, own in wanted.items()])
 
 

@@ -6,6 +6,7 @@ import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+import glue_files
 import notifications
 import stacks
 from deploy import kept_key, notification_ids
@@ -47,12 +48,15 @@ def destroy(args: argparse.Namespace) -> None:
     print(f"stage {args.stage}, {session.where(names.account)}", flush=True)
     foundation = stacks.read(cfn, names.own("foundation")) or stacks.Stack(status="NONE")
     given_landing = foundation.parameters.get("ExistingLandingBucket")
-    for bucket in (given_landing or names.bucket("landing"), names.bucket("stage")):
+    told = [names.bucket(purpose) for purpose in ("stage", "lake", "curated")]
+    for bucket in (given_landing or names.bucket("landing"), *told):
         silence(s3, bucket, names)
-    tell("stack triggers", stacks.delete(cfn, names.own("triggers")))
+    for name in ("lake-triggers", "triggers"):
+        tell(f"stack {name}", stacks.delete(cfn, names.own(name)))
     delete_functions(session.client("lambda"), args.stage)
-    tell("stack streaming", stacks.delete(cfn, names.own("streaming")))
-    tell("stack foundation", stacks.delete(cfn, names.own("foundation")))
+    for name in ("lake", "streaming", "foundation"):
+        tell(f"stack {name}", stacks.delete(cfn, names.own(name)))
+    empty(s3, names.bucket("work"), glue_files.PREFIX)
     gone = {purpose: delete_bucket(s3, names.bucket(purpose), args.delete_data) for purpose in BUCKETS}
     if gone["quarantine"]:
         end_key(session.client("kms"), names)
@@ -69,7 +73,7 @@ def tell(what: str, deleted: bool) -> None:
 def silence(s3, bucket: str, names: Names) -> None:
     """Takes our notifications out of a bucket."""
     try:
-        notifications.apply(s3, bucket, names.account, notification_ids(names), [])
+        notifications.apply(s3, bucket, names.account, notification_ids(names), {"QueueConfigurations": []})
         print(f"  notifications of s3://{bucket} taken out")
     except s3.exceptions.NoSuchBucket:
         print(f"  s3://{bucket} was not there")
@@ -114,13 +118,21 @@ def delete_bucket(s3, bucket: str, with_data: bool) -> bool:
     return True
 
 
-def empty(s3, bucket: str) -> None:
-    """Deletes every object of a bucket, a page at a time."""
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+def empty(s3, bucket: str, prefix: str = "") -> None:
+    """Deletes every object of a bucket below a prefix, a page at a time."""
+    for page in pages_of(s3, bucket, prefix):
         keys = [{"Key": own["Key"]} for own in page.get("Contents", [])]
         refused = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True}) if keys else {}
         for own in refused.get("Errors", [])[:1]:
             raise SystemExit(f"error: s3://{bucket}/{own['Key']}: {own.get('Message')}")
+
+
+def pages_of(s3, bucket: str, prefix: str):
+    """Pages of a bucket's objects; none of a bucket that is not there."""
+    try:
+        yield from s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    except s3.exceptions.NoSuchBucket:
+        return
 
 
 def end_namespace(redshift, name: str, with_data: bool) -> None:

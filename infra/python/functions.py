@@ -48,6 +48,8 @@ FUNCTIONS = [
     LOADER,
     COPIER,
     Function("firehose-transform", "FirehoseTransformRoleArn", memory_mb=512, timeout=60),
+    Function("glue-job-starter", "GlueJobStarterRoleArn", memory_mb=256, timeout=60),
+    Function("s3-to-lake", "S3ToLakeRoleArn", memory_mb=1024, timeout=900),
     Function("s3-to-sqs-fifo", "S3ToSqsFifoRoleArn", memory_mb=512, timeout=300),
     Function("s3-to-kinesis", "S3ToKinesisRoleArn", memory_mb=1024, timeout=900, sends_to_itself=True),
 ]

@@ -276,7 +276,7 @@ def up(port: int, redshift_port: int) -> None:
     print(f"""
 The local cloud is up: AWS at {found["endpoint"]}, Redshift at {found["redshift"]}
   set -a; . ./.env.local; set +a; PATH=$PWD/.venv/bin:$PATH     # this shell's `aws` then talks to it
-  aws s3 cp FILE s3://{variables["LANDING_BUCKET"]}/queue/DATASET/      # or copy/DATASET/, as its contract says
+  aws s3 cp FILE s3://{variables["LANDING_BUCKET"]}/queue/DATASET/      # or copy/, stream/, lake/, as its contract says
   make status | make rejects | make sql Q='SELECT ...' | make down
 Logs of the functions: .local/ministack.log""")
 

@@ -5,18 +5,27 @@ from botocore.exceptions import ClientError
 KINDS = ("TopicConfigurations", "QueueConfigurations", "LambdaFunctionConfigurations", "EventBridgeConfiguration")
 
 
-def queue(name: str, queue_arn: str, prefix: str = "") -> dict:
+CREATED, REMOVED = "s3:ObjectCreated:*", "s3:ObjectRemoved:*"
+
+
+def queue(name: str, queue_arn: str, prefix: str = "", events: tuple[str, ...] = (CREATED,)) -> dict:
     """The notification of every new object under a prefix to a queue."""
-    own = {"Id": name, "QueueArn": queue_arn, "Events": ["s3:ObjectCreated:*"]}
+    own = {"Id": name, "QueueArn": queue_arn, "Events": list(events)}
     rules = {"FilterRules": [{"Name": "prefix", "Value": prefix}]}
     return own | ({"Filter": {"Key": rules}} if prefix else {})
 
 
-def merged(there: dict, own_ids: set[str], wanted: list[dict]) -> dict:
-    """The configuration with our entries replaced by those wanted, and everybody else's as they are."""
-    config = {kind: there[kind] for kind in KINDS if kind in there}
+def to_event_bridge(queues: list[dict]) -> dict:
+    """These notifications, and EventBridge is told of everything as well."""
+    return {"QueueConfigurations": queues, "EventBridgeConfiguration": {}}
+
+
+def merged(there: dict, own_ids: set[str], wanted: dict) -> dict:
+    """The configuration with our entries replaced by those wanted, and everybody else's as they are. EventBridge stays
+    told where it is: somebody else may have asked for it, and it costs nothing."""
+    config = {kind: own[kind] for own in (there, wanted) for kind in KINDS if kind in own}
     others = [entry for entry in there.get("QueueConfigurations", []) if entry["Id"] not in own_ids]
-    config["QueueConfigurations"] = others + wanted
+    config["QueueConfigurations"] = others + wanted["QueueConfigurations"]
     if not config["QueueConfigurations"]:
         del config["QueueConfigurations"]
     return config
@@ -35,8 +44,8 @@ def comparable(config: dict) -> dict:
     return {**lists, "EventBridge": "EventBridgeConfiguration" in config}
 
 
-def apply(s3, bucket: str, owner: str, own_ids: set[str], wanted: list[dict]) -> bool:
-    """Brings a bucket's entries with our ids to what is wanted; whether that changed anything."""
+def apply(s3, bucket: str, owner: str, own_ids: set[str], wanted: dict) -> bool:
+    """Brings a bucket's entries with our ids to what is wanted, in the form of S3; whether that changed anything."""
     there = s3.get_bucket_notification_configuration(Bucket=bucket, ExpectedBucketOwner=owner)
     config = merged(there, own_ids, wanted)
     if comparable(config) == comparable(there):

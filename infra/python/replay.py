@@ -16,54 +16,58 @@ import stage
 from functions import FUNCTIONS, ROOT, tool_env
 from session import Session
 
-# The bucket that every file in events/ names.
-BUCKET = "penstock-landing"
+# Buckets that the files in events/ name, and the variable that has the local cloud's own.
+BUCKETS = {"penstock-landing": "LANDING_BUCKET", "penstock-stage": "STAGE_BUCKET"}
 OBJECTS = ROOT / "events" / "objects"
 
 
-class Landing:
-    """The local cloud's landing bucket."""
+class Buckets:
+    """The local cloud's buckets that files come in by."""
 
     def __init__(self, variables: dict[str, str]):
-        self.bucket = variables["LANDING_BUCKET"]
+        self.names = {name: variables[own] for name, own in BUCKETS.items()}
         os.environ.update(variables)
         self.s3 = Session(variables["AWS_ENDPOINT_URL"]).client("s3")
 
-    def head(self, key: str) -> dict | None:
+    def head(self, bucket: str, key: str) -> dict | None:
         """Size and ETag of an object. One that is missing is put there when events/objects has it."""
         try:
-            return self.s3.head_object(Bucket=self.bucket, Key=key)
+            return self.s3.head_object(Bucket=bucket, Key=key)
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] != 404:
                 raise
             sample = OBJECTS / Path(key).name
             if not sample.is_file():
-                print(f"  s3://{self.bucket}/{key} is not there")
+                print(f"  s3://{bucket}/{key} is not there")
                 return None
-            self.s3.put_object(Bucket=self.bucket, Key=key, Body=sample.read_bytes())
-            print(f"  events/objects/{sample.name} put as s3://{self.bucket}/{key}")
-            return self.s3.head_object(Bucket=self.bucket, Key=key)
+            self.s3.put_object(Bucket=bucket, Key=key, Body=sample.read_bytes())
+            print(f"  events/objects/{sample.name} put as s3://{bucket}/{key}")
+            return self.s3.head_object(Bucket=bucket, Key=key)
 
     def aim(self, value):
-        """The event with our bucket, and with size and ETag of the objects that are there; events within events too."""
+        """The event with our buckets, and size and ETag of the objects that are there; events within events too."""
         match value:
+            case {"bucket": {"name": str(bucket)}, "object": {"key": str()}} if bucket in self.names:
+                aimed = {name: self.aim(own) for name, own in value.items() if name != "object"}
+                return aimed | {"object": self.aim_object(self.names[bucket], value["object"])}
             case dict():
-                if "key" in value and ("etag" in value or "eTag" in value):
-                    return self.aim_object(value)
                 return {name: self.aim(own) for name, own in value.items()}
             case list():
                 return [self.aim(own) for own in value]
             case str() if value.startswith("{") and is_json(value):
                 return json.dumps(self.aim(json.loads(value)))
             case str():
-                return value.replace(BUCKET, self.bucket)
+                for name, own in self.names.items():
+                    value = value.replace(name, own)
         return value
 
-    def aim_object(self, own: dict) -> dict:
+    def aim_object(self, bucket: str, own: dict) -> dict:
         """EventBridge has keys verbatim and `etag`; S3's own notifications have them form-encoded and `eTag`."""
         etag_name = "etag" if "etag" in own else "eTag"
+        if etag_name not in own:
+            return own
         key = own["key"] if etag_name == "etag" else urllib.parse.unquote_plus(own["key"])
-        head = self.head(key)
+        head = self.head(bucket, key)
         return own | {"size": head["ContentLength"], etag_name: head["ETag"].strip('"')} if head else own
 
 
@@ -85,7 +89,7 @@ def main() -> None:
     args = parser.parse_args()
     variables = stage.variables("", with_warehouse=False)
     try:
-        event = Landing(variables).aim(json.loads(args.event.read_text(encoding="utf-8")))
+        event = Buckets(variables).aim(json.loads(args.event.read_text(encoding="utf-8")))
     except (OSError, ValueError, BotoCoreError, ClientError) as error:
         sys.exit(f"error: {args.event}: {error}")
     if not local_cloud.listens(int(args.port)):

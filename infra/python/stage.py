@@ -23,10 +23,10 @@ def variables(stage: str, with_warehouse: bool) -> dict[str, str]:
             os.environ.pop(name, None)
         return local_cloud.read_env_file()
     session = Session(None)
-    foundation, streaming = (stack(session, own_name(stage, name)) for name in ("foundation", "streaming"))
+    own = [stack(session, own_name(stage, name)) for name in ("foundation", "streaming", "lake")]
     print(f"stage {stage} on AWS, region {session.region}", file=sys.stderr)
-    warehouse = deploy.administrator_of(foundation, session) if with_warehouse else {}
-    return {**deploy.variables_of(foundation, streaming), **warehouse, "AWS_REGION": session.region}
+    warehouse = deploy.administrator_of(own[0], session) if with_warehouse else {}
+    return {**deploy.variables_of(*own), **warehouse, "AWS_REGION": session.region}
 
 
 def stack(session: Session, name: str) -> stacks.Stack:

@@ -4,6 +4,7 @@
 mod aws;
 mod copy;
 mod function;
+mod lake;
 mod route;
 mod stream;
 
@@ -19,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 pub use aws::credentials;
 pub use copy::DeployedCopy;
 pub use function::{Invoked, Mapping};
+pub use lake::{DeployedLake, LAKER, STARTER};
 pub use route::DeployedRoute;
 pub use stream::{DeployedStream, STREAMER, TRANSFORM};
 
@@ -124,6 +126,12 @@ impl<'c> Deployment<'c> {
         format!("penstock-{}", self.stage)
     }
 
+    /// Name of the Glue database.
+    #[must_use]
+    pub fn catalog(&self) -> String {
+        format!("penstock_{}", self.stage.replace('-', "_"))
+    }
+
     /// Alarms and what each watches.
     pub fn alarms(&self) -> anyhow::Result<Vec<Value>> {
         let prefix = self.name("");
@@ -149,7 +157,7 @@ impl<'c> Deployment<'c> {
 
     /// Names of everything of the stage that is in the account, sorted.
     pub fn what_is_there(&self) -> anyhow::Result<Vec<String>> {
-        let kinds: [(&[&str], &str); 12] = [
+        let kinds: [(&[&str], &str); 17] = [
             (&["cloudformation", "describe-stacks"], "Stacks[].StackName"),
             (&["s3api", "list-buckets"], "Buckets[].Name"),
             (&["sqs", "list-queues"], "QueueUrls"),
@@ -162,11 +170,17 @@ impl<'c> Deployment<'c> {
             (&["kms", "list-aliases"], "Aliases[].AliasName"),
             (&["kinesis", "list-streams"], "StreamNames"),
             (&["firehose", "list-delivery-streams"], "DeliveryStreamNames"),
+            (&["events", "list-rules"], "Rules[].Name"),
+            (&["glue", "get-jobs"], "Jobs[].Name"),
+            (&["glue", "get-crawlers"], "Crawlers[].Name"),
+            (&["glue", "get-databases"], "DatabaseList[].Name"),
+            (&["athena", "list-work-groups"], "WorkGroups[].Name"),
         ];
         let mut there = Vec::new();
         for (call, query) in kinds {
             let names = self.cloud.aws_list(call, query)?;
-            let is_own = |name: &String| name.contains(&self.name("")) || *name == self.stream();
+            let whole = [self.stream(), self.catalog()];
+            let is_own = |name: &String| name.contains(&self.name("")) || whole.contains(name);
             there.extend(names.into_iter().filter(is_own));
         }
         there.sort();

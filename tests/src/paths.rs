@@ -27,6 +27,13 @@ pub fn tool(name: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// The Python that reads the lake's files.
+pub fn lake_python() -> anyhow::Result<PathBuf> {
+    let path = workspace_root().join(".venv/lake/bin/python");
+    ensure!(path.exists(), "{} is missing: run `make setup`", path.display());
+    Ok(path)
+}
+
 /// A function's binary as this profile built it.
 pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     let path = target_dir()?.join(name);

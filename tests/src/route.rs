@@ -136,7 +136,7 @@ pub(crate) async fn migrate(contracts: &Path, results: &Results) -> anyhow::Resu
     let schema = Ident::new("tgt")?;
     let set = load_contracts(contracts)?;
     let mut tables = Vec::new();
-    for contract in set.iter() {
+    for contract in set.iter().filter(|own| !own.is_binary()) {
         for statement in migration(contract, &schema)? {
             results.sql(&statement).await?;
         }

@@ -450,6 +450,11 @@ def object_entry(*case):
     return dict(zip(names, case, strict=True)) | {"encoding": encoding, "object_id": sha_id(encoding)}
 
 
+def source_entry(bucket, key):
+    encoding = netstrs(bucket, key)
+    return {"bucket": bucket, "key": key, "encoding": encoding, "source_id": sha_id(encoding)}
+
+
 def keyless_entry(object_id, position):
     encoding = netstrs(object_id, str(position))
     return {"object_id": object_id, "position": position, "encoding": encoding, "record_id": sha_id(encoding)}
@@ -480,10 +485,12 @@ def message_entry(object_id, source_ms, first_position, rows):
 def vectors():
     objects = [object_entry(*case) for case in OBJECTS]
     ids = list(dict.fromkeys(entry["object_id"] for entry in objects))
+    places = dict.fromkeys((entry["bucket"], entry["key"]) for entry in objects)
     return {
         "canonical": [canonical_entry(kind, text) for kind, texts in CANONICAL.items() for text in texts],
         "keys": [key_entry(*case) for case in KEYS],
         "objects": objects,
+        "sources": [source_entry(*place) for place in places],
         "keyless": [keyless_entry(ids[0], position) for position in POSITIONS] + [keyless_entry(ids[1], 0)],
         "row_hashes": [row_entry(columns) for columns in ROWS],
         "orders": [order_entry(ids[0], *case) for case in ORDERS] + [order_entry(ids[1], *ORDERS[2])],
@@ -501,7 +508,7 @@ def main(arguments):
     found = vectors()
     distinct_keys = {tuple(entry["canonical"]) for entry in found["keys"]}
     assert len(distinct_keys) == len({entry["record_id"] for entry in found["keys"]})
-    for part, identity in (("objects", "object_id"), ("keyless", "record_id"), ("row_hashes", "row_hash")):
+    for part, identity in (("objects", "object_id"), ("sources", "source_id"), ("keyless", "record_id"), ("row_hashes", "row_hash")):
         assert_injective(found[part], "encoding", identity)
     assert_injective(found["messages"], "encoding", "deduplication_id")
     written = json.dumps(found, ensure_ascii=False, indent=1) + "\n"

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use penstock_core::contract::{Contract, ContractError, ContractSet, Glob, SetError};
 use penstock_core::row::Checker;
 
+use crate::vars::Vars;
+
 /// Suffix of contract files.
 const SUFFIX: &str = ".odcs.yaml";
 /// Largest contract file read.
@@ -46,6 +48,16 @@ pub enum LoadContractsError {
 pub fn load_contracts(directory: &Path) -> Result<ContractSet, LoadContractsError> {
     let files = read_contract_files(directory)?;
     Ok(ContractSet::parse(files.iter().map(|(name, text)| (name.as_str(), text.as_str())))?)
+}
+
+/// Where a function's contracts are: `CONTRACTS_DIR`, else beside its bootstrap.
+pub fn contracts_directory(vars: &Vars<'_>) -> PathBuf {
+    vars.optional("CONTRACTS_DIR").unwrap_or_else(|| "contracts".into()).into()
+}
+
+/// Reads a function's contracts.
+pub fn configured_contracts(env: &dyn Fn(&str) -> Option<String>) -> Result<ContractSet, LoadContractsError> {
+    load_contracts(&contracts_directory(&Vars::new(env)))
 }
 
 /// Names and texts of a directory's contract files.
@@ -127,8 +139,13 @@ impl Datasets {
 
     /// The dataset of an object; the first of the contracts' files wins where `penstock check` would have refused.
     pub fn of_object(&self, bucket: &str, key: &str) -> Option<Result<Arc<Checker>, ContractError>> {
-        let (_, at) = self.locations.iter().find(|(glob, _)| glob.matches(bucket, key))?;
-        Some(self.checker(*at))
+        self.located(bucket, key).map(|(_, checker)| checker)
+    }
+
+    /// The location that an object is of, with its dataset's rules.
+    pub fn located(&self, bucket: &str, key: &str) -> Option<(&Glob, Result<Arc<Checker>, ContractError>)> {
+        let (glob, at) = self.locations.iter().find(|(glob, _)| glob.matches(bucket, key))?;
+        Some((glob, self.checker(*at)))
     }
 
     /// A dataset by name.

@@ -6,6 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use lambda_runtime::Context;
 use tokio::time::Instant;
 
+/// How long an invocation lives that has no deadline.
+const LONGEST: Duration = Duration::from_secs(900);
+/// How much longer what it holds is held than it lives: for clocks, and for requests on their way.
+const LEASE_MARGIN: Duration = Duration::from_secs(30);
+
 /// One invocation: its id, when it began, and until when it may run.
 #[derive(Debug, Clone)]
 pub struct Invocation {
@@ -17,6 +22,8 @@ pub struct Invocation {
     pub trace_id: Option<String>,
     /// Start in ms since 1970.
     pub started_ms: u64,
+    /// The process: no other one of the function has its name.
+    log_stream: String,
     begun: Instant,
     deadline: Option<Instant>,
 }
@@ -31,6 +38,7 @@ impl Invocation {
             request_id: context.request_id.clone(),
             trace_id: context.xray_trace_id.clone(),
             started_ms: now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64),
+            log_stream: context.env_config.log_stream.clone(),
             begun: Instant::now(),
             deadline: left.map(|left| Instant::now() + left),
         }
@@ -43,6 +51,7 @@ impl Invocation {
             request_id: "local".into(),
             trace_id: None,
             started_ms: 0,
+            log_stream: "local".into(),
             begun: Instant::now(),
             deadline: left.map(|left| Instant::now() + left),
         }
@@ -65,6 +74,18 @@ impl Invocation {
         let Some(deadline) = self.deadline else { return true };
         let all = deadline.saturating_duration_since(self.begun).saturating_sub(reserve);
         self.left(reserve).is_none_or(|left| left * 4 >= all * 3)
+    }
+
+    /// How long from now on it may hold something by its name: then it is surely over, and nothing of it on its way.
+    pub fn lease(&self) -> Duration {
+        self.left(Duration::ZERO).unwrap_or(LONGEST) + LEASE_MARGIN
+    }
+
+    /// What it holds things by. No other invocation has the name, also not one that Lambda repeats under the same
+    /// request id, or one of a local tool, which gives all processes the same log stream.
+    pub fn holder(&self) -> String {
+        let Self { log_stream, request_id, started_ms, .. } = self;
+        format!("{log_stream}/{}/{request_id}/{started_ms}", std::process::id())
     }
 
     /// Whether nothing but the reserve is left.

@@ -179,13 +179,13 @@ impl<O: Outlet> Reader<'_, O> {
     /// Folder of what is kept of an object while it is read.
     pub fn folder(&self, own: Subjected<'_>) -> String {
         let (id, modified_ms) = (&own.identity.object_id, own.identity.modified_ms);
-        work::object_folder(self.checker.contract(), self.fingerprint, id, modified_ms)
+        work::object_folder(O::KEPT_IN, self.checker.contract(), self.fingerprint, id, modified_ms)
     }
 
     /// The same of the object that a task is for.
     pub fn folder_of_task(&self, task: &RangeTask) -> String {
         let RangeTask { fingerprint, object_id, modified_ms, .. } = task;
-        work::object_folder(self.checker.contract(), fingerprint, object_id, *modified_ms)
+        work::object_folder(O::KEPT_IN, self.checker.contract(), fingerprint, object_id, *modified_ms)
     }
 
     /// How far an earlier delivery came with an object that takes long.

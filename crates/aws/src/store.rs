@@ -21,6 +21,24 @@ pub struct StoreError {
     message: String,
 }
 
+/// What must hold of an object for it to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition<'a> {
+    /// There is none yet.
+    Absent,
+    /// It is still the one with this etag.
+    Unchanged(&'a str),
+}
+
+/// What became of a conditional write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// It was written and has this etag.
+    Done(String),
+    /// The condition did not hold: another writer was first.
+    Lost,
+}
+
 /// The work bucket.
 #[derive(Debug)]
 pub struct Store {
@@ -49,12 +67,29 @@ impl Store {
 
     /// Writes an object unless there is one; whether it was written.
     pub async fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool, StoreError> {
-        let request = self.s3.put_object().bucket(&self.bucket).key(key).if_none_match("*");
+        Ok(self.put_if(key, bytes, Condition::Absent).await? != Written::Lost)
+    }
+
+    /// Compare and swap: writes an object if the condition holds in the moment of writing. An error leaves open whether
+    /// it was written, and so does a loss: the SDK may have sent again what had come through. Who must know reads what
+    /// is there, and tells its own writing by what it wrote.
+    pub async fn put_if(
+        &self,
+        key: &str,
+        bytes: Vec<u8>,
+        condition: Condition<'_>,
+    ) -> Result<Written, StoreError> {
+        let request = self.s3.put_object().bucket(&self.bucket).key(key);
+        let request = match condition {
+            Condition::Absent => request.if_none_match("*"),
+            Condition::Unchanged(etag) => request.if_match(etag),
+        };
         match request.body(ByteStream::from(bytes)).send().await {
-            Ok(_) => Ok(true),
-            // 409: another writer was first in this very moment.
+            Ok(answer) => Ok(Written::Done(answer.e_tag.unwrap_or_default())),
+            // 409: another writer was first in this very moment. 404: what was to be changed is gone.
             Err(error) => match error.raw_response().map(|response| response.status().as_u16()) {
-                Some(409 | 412) => Ok(false),
+                Some(409 | 412) => Ok(Written::Lost),
+                Some(404) if error.code() == Some("NoSuchKey") => Ok(Written::Lost),
                 _ => Err(self.error("writing", key, &error)),
             },
         }
@@ -62,6 +97,11 @@ impl Store {
 
     /// Reads a small object; `None` if there is none.
     pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.get_with_etag(key).await?.map(|(bytes, _)| bytes))
+    }
+
+    /// Reads a small object and the etag by which it is changed.
+    pub async fn get_with_etag(&self, key: &str) -> Result<Option<(Vec<u8>, String)>, StoreError> {
         let answer = match self.s3.get_object().bucket(&self.bucket).key(key).send().await {
             Ok(answer) => answer,
             Err(error) => {
@@ -75,8 +115,9 @@ impl Store {
         if answer.content_length().is_some_and(|bytes| bytes > MAX_TEXT_BYTES as i64) {
             return Err(fail(format!("has more than {MAX_TEXT_BYTES} bytes")));
         }
+        let etag = answer.e_tag.unwrap_or_default();
         let body = answer.body.collect().await.map_err(|error| fail(error.to_string()))?;
-        Ok(Some(body.to_vec()))
+        Ok(Some((body.to_vec(), etag)))
     }
 
     /// A small text of ours; `None` also where it cannot be read.

@@ -30,6 +30,9 @@ pub enum Command {
     /// Create what the contracts need in the warehouse, add columns, widen texts; all else that is there is kept
     #[command(after_help = MIGRATE_HELP)]
     Migrate(MigrateArgs),
+    /// Print the lake's tables as SQL for Athena, Redshift Spectrum or as JSON for Glue, or apply them to Glue's catalog
+    #[command(after_help = catalog::HELP)]
+    Catalog(CatalogArgs),
     /// Say whether every record of every file is accounted for; changes nothing
     #[command(after_help = STATUS_HELP)]
     Status(StatusArgs),
@@ -157,8 +160,10 @@ Environment:
     aws_environment!(),
 );
 
+mod catalog;
 mod replay;
 
+pub use catalog::CatalogArgs;
 pub use replay::ReplayArgs;
 
 /// What to check.

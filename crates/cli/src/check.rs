@@ -39,6 +39,10 @@ fn print(file: &ContractFile, out: &mut dyn Write) -> std::io::Result<()> {
 
 fn line(path: &str, contract: &Contract) -> String {
     let name = Path::new(path).file_name().map_or_else(|| path.into(), |name| name.to_string_lossy());
+    if contract.is_binary() {
+        let Contract { dataset, version, .. } = contract;
+        return format!("ok  {name}  dataset {dataset} {version} → the lake, as it is");
+    }
     let key: Vec<&str> = contract
         .key
         .iter()

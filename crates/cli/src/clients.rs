@@ -15,6 +15,8 @@ pub struct Clients {
     pub sqs: aws_sdk_sqs::Client,
     /// The streams.
     pub kinesis: aws_sdk_kinesis::Client,
+    /// The lake's catalog.
+    pub glue: aws_sdk_glue::Client,
     /// The warehouse's Data API.
     pub redshift: aws_sdk_redshiftdata::Client,
 }
@@ -44,6 +46,7 @@ impl Connect {
             s3: penstock_aws::s3_client(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             kinesis: aws_sdk_kinesis::Client::new(&config),
+            glue: aws_sdk_glue::Client::new(&config),
             redshift: aws_sdk_redshiftdata::Client::new(&config),
         })
     }

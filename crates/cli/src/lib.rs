@@ -6,13 +6,14 @@
 //! | `try` | says what becomes of every record of local files | files |
 //! | `ddl` | prints the SQL that makes a warehouse ready for them | files |
 //! | `migrate` | runs that SQL, where it is not done yet; adds and widens columns | files, a warehouse |
+//! | `catalog` | prints the lake's tables for Athena, Spectrum or Glue, or applies them | files; to apply, Glue's catalog |
 //! | `status` | holds receipts and ledgers to what they must add up to | files, the work bucket, a warehouse |
 //! | `rejects` | prints what is in quarantine, classified values masked | files, the quarantine bucket |
 //! | `replay` | sends quarantined records, records that Firehose could not process, and whole files on their way again | files, the stage's buckets and queues |
 //! | `sql` | runs one statement and prints its result | a warehouse |
 //!
 //! What a contract means is penstock-core's; this crate reads files, asks the warehouse and buckets, and tells
-//! people; `migrate` and `replay` alone change anything.
+//! people; `migrate`, `catalog --apply` and `replay` alone change anything.
 
 mod advice;
 mod alter;
@@ -25,6 +26,7 @@ mod compare;
 mod contracts;
 mod ddl;
 mod failure;
+mod lake_catalog;
 mod lint;
 mod migrate;
 mod models;
@@ -65,6 +67,7 @@ pub async fn run_with(
         Command::Try(args) => try_files::run(&args, out, err),
         Command::Ddl(args) => ddl::run(&args, env, out),
         Command::Migrate(args) => migrate::run(&args, env, connect, out).await,
+        Command::Catalog(args) => lake_catalog::run(&args, env, connect, out).await,
         Command::Status(args) => status::run(&args, env, connect, out).await,
         Command::Rejects(args) => rejects::run(&args, env, connect, out, err).await,
         // Boxed: its future holds every step of every route.

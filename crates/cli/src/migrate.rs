@@ -129,7 +129,8 @@ pub async fn run(
             false => plan.apply(&warehouse, &shown, &mut counts, out).await?,
         }
     }
-    let contracts = counted(usable.len(), "contract");
+    let migrated = plans.iter().map(|plan| plan.database.targets.len()).sum();
+    let contracts = counted(migrated, "contract");
     match args.dry_run {
         true => writeln!(out, "-- dry run of {contracts}, nothing was changed; it would be: {counts}")?,
         false => writeln!(out, "{contracts} migrated in {}: {counts}", shown_time(started.elapsed()))?,

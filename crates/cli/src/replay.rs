@@ -48,6 +48,7 @@ use std::sync::Arc;
 
 use penstock_aws::vars::Vars;
 use penstock_core::row::Checker;
+use s3_to_kinesis::sink::Stream;
 
 use self::pace::Pace;
 use self::select::Selection;
@@ -70,6 +71,8 @@ struct Replay<'a> {
     checkers: Checkers,
     selection: Selection,
     pace: Pace,
+    /// Those that were asked for their limits, by dataset.
+    streams: BTreeMap<String, Arc<Stream>>,
     summary: Summary,
     err: &'a mut dyn Write,
 }
@@ -87,8 +90,8 @@ pub async fn run(
     let clients = connect.clients().await?;
     let selection = Selection::of(args, &checkers, &clients, env).await?;
     let summary = Summary::new(args.limit);
-    let mut replay =
-        Replay { args, env, clients, checkers, selection, pace: Pace::new(args.rate), summary, err };
+    let (pace, streams) = (Pace::new(args.rate), BTreeMap::new());
+    let mut replay = Replay { args, env, clients, checkers, selection, pace, streams, summary, err };
     let done = match (args.failed, args.objects) {
         (true, _) => replay.failed().await,
         (_, true) => replay.objects().await,

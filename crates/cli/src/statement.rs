@@ -55,7 +55,8 @@ impl<'a> Database<'a> {
         database: impl Fn(&Contract) -> Result<String, Failure>,
     ) -> Result<Vec<Self>, Failure> {
         let mut databases: Vec<Self> = Vec::new();
-        for (file, contract) in contracts.iter().copied() {
+        // Objects without rows have no table.
+        for (file, contract) in contracts.iter().copied().filter(|(_, own)| !own.is_binary()) {
             let schema = TableHome::schema(contract, env)
                 .map_err(|error| Failure::usage(format!("{file}: {error}")))?;
             let (name, target) = (database(contract)?, Target { file, contract, schema });

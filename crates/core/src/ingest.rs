@@ -7,7 +7,7 @@ mod recheck;
 
 use std::sync::Arc;
 
-use crate::contract::{ContractError, Format};
+use crate::contract::{Compression, ContractError, Format};
 use crate::decode::{Broken, Inflate, Limits};
 use crate::reject::Reject;
 use crate::row::{CheckedRows, Checker, Origin, Place, Rows, Session, Warnings};
@@ -71,6 +71,8 @@ struct Records {
     origin: Origin,
     /// Whether lines are counted from the object's first one.
     tells_lines: bool,
+    /// Whether they brought their stamps along.
+    are_stamped: bool,
 }
 
 impl Ingest {
@@ -85,8 +87,19 @@ impl Ingest {
         }
         let reader = Reader::new(&checker, &origin, limits);
         let inflate = Some(Inflate::new(s3.compression, limits));
-        let records = Records { checker, session: Session::default(), origin, tells_lines: true };
+        let session = Session::default();
+        let records = Records { checker, session, origin, tells_lines: true, are_stamped: false };
         Ok(Self { records, inflate, packed: false, skip: 0, reader, unpacked: Ok(()) })
+    }
+
+    /// Starts on an object of rows that another function has checked and stamped, in the hand-over format: they keep
+    /// their stamps, and a record without them is a reject.
+    pub fn of_stamped(checker: Arc<Checker>, origin: Origin, limits: Limits) -> Self {
+        let inflate = Some(Inflate::new(Compression::Auto, limits));
+        let session = Session::default();
+        let records = Records { checker, session, origin, tells_lines: true, are_stamped: true };
+        let reader = Reader::of_stamped(limits);
+        Self { records, inflate, packed: false, skip: 0, reader, unpacked: Ok(()) }
     }
 
     /// Notes the names of fields that the contract does not name, for who asks for them.
@@ -100,10 +113,18 @@ impl Ingest {
         self.records.session.extra_names()
     }
 
+    /// `s3://bucket/key` of the object.
+    pub fn source(&self) -> &str {
+        &self.records.origin.source
+    }
+
     /// The batch's rows with their stamps: who only counts rows or looks at them does without.
     pub fn stamp<'b>(&mut self, batch: &'b mut Batch) -> &'b Rows {
-        let Records { checker, session, origin, .. } = &mut self.records;
+        let Records { checker, session, origin, are_stamped, .. } = &mut self.records;
         batch.rows.stamp(|rows, at| {
+            if *are_stamped {
+                return;
+            }
             let Some(position) = rows.get(at).map(|row| row.position()) else { return };
             checker.stamp(rows, at, &Place::Object { origin, position }, session);
         })
@@ -188,3 +209,6 @@ pub fn over_rejected_fraction(read: u64, rejected: u64, max_fraction: f64) -> bo
 #[cfg(test)]
 #[path = "ingest_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod stamped_tests;

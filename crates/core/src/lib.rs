@@ -9,16 +9,23 @@
 //! - [`kpl`]: aggregated stream records; [`queue`]: rows into messages and back; [`chunk`]: lists cut by count and bytes
 //! - [`range`]: large objects in ranges, and the tasks that have them read
 //! - [`sql`]: DDL and the load transaction; [`quarantine`] and [`receipt`]: what is written about an object
+//! - `lake` (feature `parquet`): rows into the Parquet files of a data lake
+//! - [`lake_note`]: what is written down of one source of the lake
+//! - [`claim`]: what Glue jobs and crawlers were started for
 //! - [`mask`]: a raw record as people may see it
 //!
 //! This crate must not know: tokio, any AWS SDK, the environment, the clock, randomness, files.
 
 pub mod chunk;
+pub mod claim;
 pub mod contract;
 pub mod decode;
 pub mod ident;
 pub mod ingest;
 pub mod kpl;
+#[cfg(feature = "parquet")]
+pub mod lake;
+pub mod lake_note;
 pub mod mask;
 pub mod object;
 pub mod parts;

@@ -6,6 +6,8 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use crate::row::time::ms_of_instant;
+
 /// One version of one S3 key, as an event names it. The key is decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectRef {
@@ -33,6 +35,8 @@ pub struct ObjectEvents {
     pub created: Vec<ObjectRef>,
     /// Records that are nothing to load: folder markers, removals, S3's test event.
     pub skipped: usize,
+    /// When the first of the objects was created, in ms since 1970; `None` where one of them does not tell it.
+    pub oldest_ms: Option<u64>,
 }
 
 /// An event that is not one of S3's.
@@ -129,7 +133,8 @@ fn notification(record: &Value, path: &str, found: &mut ObjectEvents) -> Result<
         .decode_utf8()
         .map_err(|_| fail(path, "s3.object.key is not UTF-8"))?
         .into_owned();
-    add(bucket, key, object, text_at(object, "eTag"), path, found)
+    let told = Told { etag: text_at(object, "eTag"), time: text_at(record, "eventTime") };
+    add(bucket, key, object, told, path, found)
 }
 
 fn event_bridge(event: &Value, found: &mut ObjectEvents) -> Result<(), EventError> {
@@ -144,14 +149,21 @@ fn event_bridge(event: &Value, found: &mut ObjectEvents) -> Result<(), EventErro
     let object = event.pointer("/detail/object").ok_or_else(|| fail("detail", "has no object"))?;
     // Keys are verbatim in EventBridge events.
     let key = text_at(object, "key").ok_or_else(|| fail("detail.object", "has no key"))?.to_owned();
-    add(bucket, key, object, text_at(object, "etag"), "detail", found)
+    let told = Told { etag: text_at(object, "etag"), time: text_at(event, "time") };
+    add(bucket, key, object, told, "detail", found)
+}
+
+/// What the envelopes name otherwise.
+struct Told<'a> {
+    etag: Option<&'a str>,
+    time: Option<&'a str>,
 }
 
 fn add(
     bucket: Option<&str>,
     key: String,
     object: &Value,
-    etag: Option<&str>,
+    told: Told<'_>,
     path: &str,
     found: &mut ObjectEvents,
 ) -> Result<(), EventError> {
@@ -165,7 +177,13 @@ fn add(
         found.skipped += 1;
         return Ok(());
     }
-    let etag = etag.map(|etag| etag.trim_matches('"').to_owned()).filter(|etag| !etag.is_empty());
+    let etag = told.etag.map(|etag| etag.trim_matches('"').to_owned()).filter(|etag| !etag.is_empty());
+    let at_ms = told.time.and_then(ms_of_instant);
+    found.oldest_ms = match (found.created.is_empty(), found.oldest_ms, at_ms) {
+        (true, _, own) => own,
+        (false, Some(oldest), Some(own)) => Some(oldest.min(own)),
+        (false, _, _) => None,
+    };
     found.created.push(ObjectRef { bucket: bucket.to_owned(), key, size, etag });
     Ok(())
 }
@@ -212,7 +230,26 @@ mod tests {
         let found = events_in(&event).unwrap();
         assert_eq!((found.created.len(), found.skipped), (1, 2));
         let test = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"});
-        assert_eq!(events_in(&test).unwrap(), ObjectEvents { created: vec![], skipped: 1 });
+        assert_eq!(events_in(&test).unwrap(), ObjectEvents { skipped: 1, ..ObjectEvents::default() });
+    }
+
+    #[test]
+    fn the_oldest_time_is_told_only_where_every_object_has_one() {
+        let at = |time: &str| {
+            let mut record = put("k", 1);
+            record["eventTime"] = time.into();
+            record
+        };
+        let oldest = |records: &[Value]| events_in(&json!({"Records": records})).unwrap().oldest_ms;
+        let (late, early) = (at("2026-03-01T00:00:01.250Z"), at("2026-03-01T01:00:00+01:00"));
+        assert_eq!(oldest(&[late.clone(), early.clone()]), Some(1_772_323_200_000));
+        assert_eq!(oldest(std::slice::from_ref(&late)), Some(1_772_323_201_250));
+        assert_eq!(oldest(&[late.clone(), put("k", 1)]), None);
+        assert_eq!(oldest(&[put("k", 1), late.clone()]), None);
+        assert_eq!(oldest(&[late, at("yesterday"), early]), None);
+        let event = json!({"source": "aws.s3", "detail-type": "Object Created", "time": "2026-03-01T00:00:00Z",
+            "detail": {"bucket": {"name": "b"}, "object": {"key": "k"}}});
+        assert_eq!(events_in(&event).unwrap().oldest_ms, Some(1_772_323_200_000));
     }
 
     #[test]

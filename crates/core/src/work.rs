@@ -1,5 +1,5 @@
-//! What the COPY route keeps in the work bucket between invocations: an object's rows as files with their account, a
-//! load's plan, and the manifests that COPY reads. Every name and every byte follows from the objects and the contract
+//! What functions keep in the work bucket between invocations: an object's rows as files with their account, how far a
+//! large one is read, a load's plan, and the manifests that COPY reads. Every name and every byte follows from the objects and the contract
 //! alone, so that a redelivery finds what was done and two at once write the same. Writes nothing itself.
 //!
 //! A large object is read in sections of about `SPLIT_BYTES`: apart, as ranges, or one after another with a checkpoint
@@ -11,6 +11,7 @@
 //! objects/<dataset>/<object>/<put>/ranges/…              account of one range
 //! objects/<dataset>/<object>/<put>/_progress.json        account of the sections so far, and where to go on
 //! objects/<dataset>/<object>/<put>/_done.json            its account, written last: then the parts are complete
+//! stream-objects/…                                       the same of objects whose rows go onto a stream: no parts
 //! loads/<dataset>/<load>/plan.json                       written before the load is submitted, deleted last
 //! loads/<dataset>/<load>/objects.json.zst                what the load claims
 //! loads/<dataset>/<load>/*.manifest                      what COPY reads
@@ -25,21 +26,28 @@ use crate::range::Ranges;
 use crate::receipt::Receipt;
 use crate::sql::{Accounting, Packing};
 
+/// Where it is kept how far objects are read whose rows COPY loads, and their rows.
+pub const COPIED: &str = "objects/";
+/// Where it is kept how far objects are read whose rows go onto a stream: no function of the one route may touch what
+/// the other keeps.
+pub const STREAMED: &str = "stream-objects/";
+
 /// Folder of one object's rows in the work bucket, whenever it was put. Another contract gives other rows, so it is another folder.
-pub fn object_root(contract: &Contract, fingerprint: &HexId, object_id: &HexId) -> String {
+pub fn object_root(route: &str, contract: &Contract, fingerprint: &HexId, object_id: &HexId) -> String {
     let id = ident::stable_id(["object", object_id.as_str(), fingerprint.as_str()]);
-    format!("objects/{}/{id}/", contract.dataset)
+    format!("{route}{}/{id}/", contract.dataset)
 }
 
 /// Folder of what was read of an object as it was put at that time, in ms since 1970: the same content may be put
 /// again while it is read in pieces, and all of its rows carry one time.
 pub fn object_folder(
+    route: &str,
     contract: &Contract,
     fingerprint: &HexId,
     object_id: &HexId,
     modified_ms: u64,
 ) -> String {
-    format!("{}{modified_ms:013}/", object_root(contract, fingerprint, object_id))
+    format!("{}{modified_ms:013}/", object_root(route, contract, fingerprint, object_id))
 }
 
 /// Key of the n-th file of rows of an object's section.

@@ -36,9 +36,9 @@ fn the_account_of_a_range_is_not_taken_for_one_of_another_cut() {
 fn the_same_content_put_again_is_read_in_another_folder_of_its_object() {
     let contract = crate::fixtures::contract("", &["name: a, physicalType: integer"]);
     let (fingerprint, id) = (contract_fingerprint(&contract), crate::fixtures::object_id());
-    let folders = [1, 2].map(|ms| object_folder(&contract, &fingerprint, &id, ms));
+    let folders = [1, 2].map(|ms| object_folder(COPIED, &contract, &fingerprint, &id, ms));
     assert_ne!(folders[0], folders[1]);
-    let root = object_root(&contract, &fingerprint, &id);
+    let root = object_root(COPIED, &contract, &fingerprint, &id);
     assert!(folders.iter().all(|folder| folder.starts_with(&root)));
 }
 

@@ -1,8 +1,6 @@
 //! Settings of firehose-transform, read once from the environment. An error names the variable.
 
-use std::path::PathBuf;
-
-use penstock_aws::contracts::read_contract_files;
+use penstock_aws::contracts::{contracts_directory, read_contract_files};
 use penstock_aws::vars::Vars;
 
 use crate::datasets::Datasets;
@@ -21,9 +19,7 @@ pub struct Config {
 impl Config {
     /// Reads the settings and the contracts.
     pub fn from_vars(env: impl Fn(&str) -> Option<String>) -> Result<Self, StartError> {
-        let vars = Vars::new(&env);
-        let directory = PathBuf::from(vars.optional("CONTRACTS_DIR").unwrap_or_else(|| "contracts".into()));
-        let files = read_contract_files(&directory)?;
+        let files = read_contract_files(&contracts_directory(&Vars::new(&env)))?;
         Self::with_contracts(files, &env)
     }
 

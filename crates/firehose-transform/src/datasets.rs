@@ -121,12 +121,16 @@ impl Datasets {
         let is_called = |file: &File| file.name.strip_suffix(SUFFIX) == Some(name);
         let files = self.files.iter().enumerate().filter(|(_, file)| file.text.contains(name));
         let (called, others): (Vec<_>, Vec<_>) = files.partition(|(_, file)| is_called(file));
+        // One without rows is none for a stream.
         for (at, file) in called {
-            if file.contract()?.dataset == name {
+            let contract = file.contract()?;
+            if contract.dataset == name && !contract.is_binary() {
                 return Ok(Some(at));
             }
         }
-        let is_of = |file: &File| file.contract().is_ok_and(|contract| contract.dataset == name);
+        let is_of = |file: &File| {
+            file.contract().is_ok_and(|contract| contract.dataset == name && !contract.is_binary())
+        };
         Ok(others.into_iter().find(|(_, file)| is_of(file)).map(|(at, _)| at))
     }
 

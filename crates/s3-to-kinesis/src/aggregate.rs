@@ -55,6 +55,12 @@ struct Open {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OverLimit(pub usize);
 
+/// Bytes of the record that a row is the only one of.
+pub fn bytes_alone(key: &HexId, data_len: usize) -> usize {
+    let hash_key = Bucket::of(key).hash_key().to_string();
+    Aggregation::new(&hash_key).bytes_with(key.as_str(), data_len)
+}
+
 impl Buckets {
     /// Empty ones, for records of so many bytes without their partition keys.
     pub fn new(max_bytes: usize) -> Self {
@@ -196,7 +202,8 @@ mod tests {
         buckets.push(&keys[0], &[b'x'; 100_000], &mut count).unwrap();
         assert_eq!(closed, 1, "it takes no memory until the end");
         let refused = buckets.push(&keys[0], &[b'x'; 101_000], |_, _| panic!("nothing to close"));
-        assert!(matches!(refused, Err(OverLimit(bytes)) if bytes > 101_000));
+        assert_eq!(refused, Err(OverLimit(bytes_alone(&keys[0], 101_000))));
+        assert!(bytes_alone(&keys[0], 101_000) > 101_000);
         buckets.close(|_, _| panic!("the row left no trace"));
     }
 

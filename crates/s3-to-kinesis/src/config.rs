@@ -1,10 +1,9 @@
 //! Settings of s3-to-kinesis, read once from the environment. An error names the variable.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use penstock_aws::StartError;
-use penstock_aws::contracts::{Datasets, load_contracts};
+use penstock_aws::contracts::{Datasets, configured_contracts};
 use penstock_aws::reading::split_bytes;
 use penstock_aws::vars::Vars;
 use penstock_core::contract::ContractSet;
@@ -37,10 +36,7 @@ pub struct Config {
 impl Config {
     /// Reads the settings and the contracts.
     pub fn from_vars(env: impl Fn(&str) -> Option<String>) -> Result<Self, StartError> {
-        let vars = Vars::new(&env);
-        let directory = PathBuf::from(vars.optional("CONTRACTS_DIR").unwrap_or_else(|| "contracts".into()));
-        let set = load_contracts(&directory)?;
-        Self::with_contracts(&set, &env)
+        Self::with_contracts(&configured_contracts(&env)?, &env)
     }
 
     /// The same, with contracts that were read already.

@@ -6,9 +6,13 @@ use penstock_aws::fetch::FetchError;
 use penstock_aws::quarantine::QuarantineError;
 use penstock_aws::reading::ReadError;
 use penstock_aws::store::StoreError;
+use penstock_aws::trigger::{FAULT_AGAIN_S, GivenBack};
 use penstock_core::contract::ContractError;
 
 use crate::sink::SendError;
+
+/// Seconds after which an object is read on that ran out of time: it did what it could.
+const READ_ON_AFTER_S: i32 = 1;
 
 /// An object could not be put on its stream now.
 #[derive(Debug, thiserror::Error)]
@@ -67,9 +71,14 @@ impl Error {
             Self::Contract { .. } | Self::Stream { .. } | Self::Event(_) => false,
         }
     }
+}
 
-    /// Stable name: alarms match on it.
-    pub fn kind(&self) -> &'static str {
+impl GivenBack for Error {
+    fn of_event(reason: String) -> Self {
+        Self::Event(reason)
+    }
+
+    fn kind(&self) -> &'static str {
         match self {
             Self::Fetch(_) | Self::Read(ReadError::Fetch(_)) => "FetchError",
             Self::Read(ReadError::Body { .. }) => "BodyError",
@@ -82,6 +91,15 @@ impl Error {
             Self::Contract { .. } | Self::Read(ReadError::Contract(_)) => "ContractError",
             Self::Stream { .. } | Self::Limits { .. } => "StreamError",
             Self::Event(_) => "EventError",
+        }
+    }
+
+    /// One that only a person can help comes again, too: as soon as that is done it goes on, and else it is a dead
+    /// letter before SQS forgets it.
+    fn again_s(&self) -> i32 {
+        match self {
+            Self::Read(ReadError::OutOfTime | ReadError::Closed) => READ_ON_AFTER_S,
+            _ => FAULT_AGAIN_S,
         }
     }
 }

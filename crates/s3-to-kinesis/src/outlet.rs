@@ -4,7 +4,7 @@ use penstock_aws::Invocation;
 use penstock_aws::reading::{Outlet, ReadError, RowSink, Unfit};
 use penstock_core::contract::Contract;
 use penstock_core::row::{Origin, Row};
-use penstock_core::work::File;
+use penstock_core::work::{File, STREAMED};
 
 use crate::sink::{SendError, Sink, Stream};
 
@@ -17,6 +17,7 @@ pub struct Puts<'a> {
 }
 
 impl<'a> Outlet for Puts<'a> {
+    const KEPT_IN: &'static str = STREAMED;
     type Sink = PutSink<'a>;
 
     fn open(&self, _folder: &str, origin: &Origin, _section: u64) -> PutSink<'a> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use penstock_aws::Invocation;
 use penstock_core::contract::{Aggregate, Contract};
 use penstock_core::ident::{HEX_LEN, HexId};
-use penstock_core::reject::{Rule, Violation};
+use penstock_core::reject::Violation;
 use penstock_core::row::{HandOver, Row};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until};
@@ -105,43 +105,44 @@ impl<'a> Sink<'a> {
 
     /// Takes a row; what no record can hold is given back as a reject. Sends nothing: full requests wait for `drain`.
     pub fn push(&mut self, row: Row<'_>) -> Result<(), TooLarge> {
-        self.text.clear();
-        self.hand_over.write_whole(row, &self.source, &mut self.text);
-        self.text.push('\n');
+        let mut line = std::mem::take(&mut self.text);
+        line.clear();
+        self.hand_over.write_whole(row, &self.source, &mut line);
+        line.push('\n');
         let key = row.partition_key(self.contract, &mut self.joined);
-        match self.pack(key) {
+        let pushed = self.push_line(key, &line);
+        self.text = line;
+        pushed
+    }
+
+    /// The same for a row that was written before, with the newline that ends it, and its partition key.
+    pub fn push_line(&mut self, key: HexId, line: &str) -> Result<(), TooLarge> {
+        match self.pack(key, line.as_bytes()) {
             Ok(()) => {
                 self.pushed += 1;
                 Ok(())
             }
-            Err(OverLimit(bytes)) => Err(self.too_large(bytes + HEX_LEN)),
+            Err(OverLimit(bytes)) => {
+                let raw = line.strip_suffix('\n').unwrap_or(line).as_bytes().to_vec();
+                Err(TooLarge { violation: self.stream.too_large(bytes + HEX_LEN), raw })
+            }
         }
     }
 
-    /// Puts the written row into a record.
-    fn pack(&mut self, key: HexId) -> Result<(), OverLimit> {
-        let data = self.text.as_bytes();
+    /// Puts a line into a record.
+    fn pack(&mut self, key: HexId, line: &[u8]) -> Result<(), OverLimit> {
         let outbox = &mut self.outbox;
         if let Some(buckets) = &mut self.buckets {
-            return buckets.push(&key, data, |label, full| {
+            return buckets.push(&key, line, |label, full| {
                 outbox.add(label, full.bytes(), |out| full.finish(out));
             });
         }
-        if data.len() + HEX_LEN > self.stream.record_limit() {
-            return Err(OverLimit(data.len()));
+        if line.len() + HEX_LEN > self.stream.record_limit() {
+            return Err(OverLimit(line.len()));
         }
         let label = Label { key, bucket: None, rows: 1 };
-        outbox.add(label, data.len(), |out| out.extend_from_slice(data));
+        outbox.add(label, line.len(), |out| out.extend_from_slice(line));
         Ok(())
-    }
-
-    fn too_large(&mut self, bytes: usize) -> TooLarge {
-        let limit = self.stream.record_limit();
-        let reason =
-            format!("takes {bytes} bytes as a record with its partition key, the stream takes {limit}");
-        let mut raw = std::mem::take(&mut self.text).into_bytes();
-        raw.pop();
-        TooLarge { violation: Violation::record(Rule::RowTooLarge, reason), raw }
     }
 
     /// Lets full requests go. Waits only while as many as may be are in flight.

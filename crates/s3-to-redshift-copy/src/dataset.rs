@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use futures_util::{StreamExt, stream};
 use penstock_aws::quarantine::Quarantine;
+use penstock_aws::trigger::GivenBack as _;
 use penstock_aws::warehouse::Fault;
 use penstock_core::ident::HexId;
 use penstock_core::receipt::Receipt;
@@ -165,7 +166,7 @@ impl Work<'_> {
                     let contract = self.sink.checker.contract();
                     self.sink
                         .store
-                        .delete_folder(&work::object_root(contract, self.sink.fingerprint, &id))
+                        .delete_folder(&work::object_root(work::COPIED, contract, self.sink.fingerprint, &id))
                         .await?;
                 }
             }

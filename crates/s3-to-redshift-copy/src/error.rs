@@ -7,8 +7,12 @@ use penstock_aws::quarantine::QuarantineError;
 use penstock_aws::reading::ReadError;
 use penstock_aws::store::StoreError;
 use penstock_aws::tasks::SendTasksError;
+use penstock_aws::trigger::{FAULT_AGAIN_S, GivenBack};
 use penstock_aws::warehouse::{ExecuteError, Fault, WarehouseError};
 use penstock_core::sql::CopyError;
+
+/// Seconds after which a load that was still running is looked at again.
+const RUNNING_AGAIN_S: i32 = 20;
 
 /// Objects could not be loaded now.
 #[derive(Debug, thiserror::Error)]
@@ -102,9 +106,14 @@ impl Error {
             other => Self::Together(other.to_string()),
         }
     }
+}
 
-    /// Stable name: alarms match on it.
-    pub fn kind(&self) -> &'static str {
+impl GivenBack for Error {
+    fn of_event(reason: String) -> Self {
+        Self::Event(reason)
+    }
+
+    fn kind(&self) -> &'static str {
         match self {
             Self::Fetch(_) => "FetchError",
             Self::Body { .. } => "BodyError",
@@ -122,6 +131,15 @@ impl Error {
             Self::OutOfTime => "OutOfTime",
             Self::Event(_) => "EventError",
             Self::Together(_) => "LoadNotDone",
+        }
+    }
+
+    /// Messages of a running load come again soon: it is waited for by no function. One that only a person can help
+    /// comes again, too: as soon as that is done it goes on, and else it is a dead letter before SQS forgets it.
+    fn again_s(&self) -> i32 {
+        match self {
+            Self::Running(_) | Self::OutOfTime => RUNNING_AGAIN_S,
+            _ => FAULT_AGAIN_S,
         }
     }
 }

@@ -20,16 +20,15 @@ mod waits;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent};
-use lambda_runtime::tracing::Instrument as _;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use penstock_aws::quarantine::Quarantine;
 use penstock_aws::reading::Reader;
 use penstock_aws::store::Store;
-use penstock_aws::telemetry::{self, Metrics};
-use penstock_aws::trigger::{come_again, sqs_batch};
+use penstock_aws::telemetry::Metrics;
+use penstock_aws::trigger::{answer, logged, quarantined, sqs_batch};
 use penstock_aws::warehouse::Warehouse;
 use penstock_aws::{Invocation, s3_client};
 use penstock_core::ident::HexId;
@@ -50,10 +49,6 @@ use prepare::{Files, Preparer};
 use sink::Sink;
 use waits::Sent;
 
-/// Seconds after which a load that was still running is looked at again.
-const RUNNING_AGAIN_S: i32 = 20;
-/// Seconds after which messages of a fault that may pass come again.
-const FAULT_AGAIN_S: i32 = 60;
 /// Where Firehose puts what it could not deliver.
 const FAILED_PREFIX: &str = "_failed/";
 
@@ -97,35 +92,27 @@ impl App {
 
     /// One invocation: an SQS batch of S3 events, or an S3 event in any other envelope.
     pub async fn handle(&self, event: Value, invocation: Invocation) -> Result<SqsBatchResponse, Error> {
-        let cold_start = !self.warm.swap(true, Ordering::Relaxed);
-        let span = telemetry::span(SERVICE, &invocation, cold_start);
-        // Boxed: the runtime wraps this future many times over, and a type that deep is not taken by the compiler.
-        Box::pin(self.invoke(event, &invocation).instrument(span)).await
+        let all = async |metrics: &mut Metrics| self.invoke(&event, &invocation, metrics).await;
+        logged(SERVICE, &invocation, &self.warm, all).await
     }
 
-    async fn invoke(&self, event: Value, invocation: &Invocation) -> Result<SqsBatchResponse, Error> {
-        let mut metrics = Metrics::new(SERVICE, invocation);
+    async fn invoke(
+        &self,
+        event: &Value,
+        invocation: &Invocation,
+        metrics: &mut Metrics,
+    ) -> Result<SqsBatchResponse, Error> {
         let mut failures = Failures::new();
-        let answer = match sqs_batch(&event) {
-            Some(batch) => {
-                let told = self.told(&batch, &mut failures, &mut metrics).await;
-                self.load(told, &Sent::of(&batch), invocation, &mut failures, &mut metrics).await;
-                self.hand_over(&batch, &failures).await;
-                Ok(answer(&batch, &failures))
-            }
-            None => {
-                let events = events_in(&event).map_err(|error| Error::Event(error.to_string()))?;
-                let told =
-                    events.created.into_iter().map(|object| (Told { object, task: None }, 0)).collect();
-                self.load(told, &Sent::default(), invocation, &mut failures, &mut metrics).await;
-                // A bare event has no message to give back: its fault fails the invocation, which Lambda tries again.
-                failures.remove(&0).map_or(Ok(SqsBatchResponse::default()), Err)
-            }
-        };
-        let failed = answer.as_ref().map_or(1, |answer| answer.batch_item_failures.len());
-        tracing::info!(totals = metrics.totals_json(), failed_messages = failed, "invocation is done");
-        metrics.emit();
-        answer
+        if let Some(batch) = sqs_batch(event) {
+            let told = self.told(&batch, &mut failures, metrics).await;
+            self.load(told, &Sent::of(&batch), invocation, &mut failures, metrics).await;
+            return Ok(answer(Some((&self.sqs, &self.config.queue_url)), &batch, &failures).await);
+        }
+        let events = events_in(event).map_err(|error| Error::Event(error.to_string()))?;
+        let told = events.created.into_iter().map(|object| (Told { object, task: None }, 0)).collect();
+        self.load(told, &Sent::default(), invocation, &mut failures, metrics).await;
+        // A bare event has no message to give back: its fault fails the invocation, which Lambda tries again.
+        failures.remove(&0).map_or(Ok(SqsBatchResponse::default()), Err)
     }
 
     /// The objects of all messages. A message that tells of none goes into quarantine.
@@ -134,10 +121,10 @@ impl App {
         for (number, message) in batch.records.iter().enumerate() {
             match self.told_in(message.body.as_deref().unwrap_or_default()) {
                 Ok(own) => told.extend(own.into_iter().map(|own| (own, number))),
-                Err(reason) => match self.quarantine.put_message(message, &reason).await {
-                    Ok(()) => metrics.add(UNKNOWN_DATASET, "MessagesQuarantined", 1),
-                    Err(error) => drop(failures.insert(number, error.into())),
-                },
+                Err(reason) => {
+                    let done = quarantined(&self.quarantine, message, &reason, metrics).await;
+                    failures.extend(done.err().map(|error| (number, error.into())));
+                }
             }
         }
         told
@@ -296,35 +283,4 @@ impl App {
             outlet: Files { store: &self.store, contract: checker.contract() },
         })
     }
-
-    /// Messages of a running load come again soon, those of a fault after a pause. A load is waited for by
-    /// no function.
-    async fn hand_over(&self, batch: &SqsEvent, failures: &Failures) {
-        for seconds in [RUNNING_AGAIN_S, FAULT_AGAIN_S] {
-            let own = failures.iter().filter(|(_, error)| again_s(error) == seconds);
-            let messages: Vec<_> = own.filter_map(|(number, _)| batch.records.get(*number)).collect();
-            come_again(&self.sqs, &self.config.queue_url, seconds, &messages).await;
-        }
-    }
-}
-
-/// Seconds after which a message comes again. One that only a person can help comes again, too: as soon as that is done
-/// it goes on, and else it is a dead letter before SQS forgets it.
-fn again_s(error: &Error) -> i32 {
-    match error {
-        Error::Running(_) | Error::OutOfTime => RUNNING_AGAIN_S,
-        _ => FAULT_AGAIN_S,
-    }
-}
-
-fn answer(batch: &SqsEvent, failures: &Failures) -> SqsBatchResponse {
-    let mut answer = SqsBatchResponse::default();
-    for (number, error) in failures {
-        let Some(message) = batch.records.get(*number) else { continue };
-        tracing::warn!(message_id = message.message_id, error = %error, kind = error.kind(), "message is given back");
-        let mut failure = BatchItemFailure::default();
-        failure.item_identifier = message.message_id.clone().unwrap_or_default();
-        answer.batch_item_failures.push(failure);
-    }
-    answer
 }

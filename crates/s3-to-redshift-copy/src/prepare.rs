@@ -106,6 +106,7 @@ pub struct Files<'a> {
 }
 
 impl<'a> Outlet for Files<'a> {
+    const KEPT_IN: &'static str = work::COPIED;
     type Sink = FileSink<'a>;
 
     fn open(&self, folder: &str, origin: &Origin, section: u64) -> FileSink<'a> {

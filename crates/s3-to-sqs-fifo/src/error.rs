@@ -4,6 +4,7 @@
 use lambda_runtime::Diagnostic;
 use penstock_aws::fetch::FetchError;
 use penstock_aws::quarantine::QuarantineError;
+use penstock_aws::trigger::{FAULT_AGAIN_S, GivenBack};
 use penstock_core::contract::ContractError;
 
 use crate::sink::SendError;
@@ -82,9 +83,14 @@ impl Error {
             Self::Contract { .. } | Self::Queue { .. } | Self::OutOfTime { .. } | Self::Event(_) => false,
         }
     }
+}
 
-    /// Stable name: alarms match on it.
-    pub fn kind(&self) -> &'static str {
+impl GivenBack for Error {
+    fn of_event(reason: String) -> Self {
+        Self::Event(reason)
+    }
+
+    fn kind(&self) -> &'static str {
         match self {
             Self::Fetch(_) => "FetchError",
             Self::Body { .. } => "BodyError",
@@ -96,6 +102,10 @@ impl Error {
             Self::OutOfTime { .. } => "OutOfTime",
             Self::Event(_) => "EventError",
         }
+    }
+
+    fn again_s(&self) -> i32 {
+        FAULT_AGAIN_S
     }
 }
 

@@ -10,15 +10,14 @@ mod deliver;
 mod error;
 mod sink;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use lambda_runtime::tracing::Instrument as _;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsMessage};
 use penstock_aws::quarantine::Quarantine;
-use penstock_aws::telemetry::{self, Metrics};
-use penstock_aws::trigger::sqs_batch;
+use penstock_aws::telemetry::Metrics;
+use penstock_aws::trigger::{GivenBack as _, ObjectFunction, each_object, logged};
 use penstock_aws::{Invocation, s3_client};
-use penstock_core::object::{ObjectEvents, events_in, events_in_text};
+use penstock_core::object::ObjectRef;
 use penstock_core::quarantine::UNKNOWN_DATASET;
 use penstock_core::receipt::Status;
 use serde_json::Value;
@@ -53,85 +52,39 @@ impl App {
 
     /// One invocation: an SQS batch of S3 events, or an S3 event in any other envelope.
     pub async fn handle(&self, event: Value, invocation: Invocation) -> Result<SqsBatchResponse, Error> {
-        let cold_start = !self.warm.swap(true, Ordering::Relaxed);
-        let span = telemetry::span(SERVICE, &invocation, cold_start);
-        // Boxed: the runtime wraps this future many times over, and a type that deep is not taken by the compiler.
-        Box::pin(self.invoke(event, &invocation).instrument(span)).await
+        let all = async |metrics: &mut Metrics| each_object(self, &event, &invocation, metrics).await;
+        logged(SERVICE, &invocation, &self.warm, all).await
+    }
+}
+
+impl ObjectFunction for App {
+    type Told = ObjectRef;
+    type Error = Error;
+
+    fn quarantine(&self) -> &Quarantine {
+        &self.quarantine
     }
 
-    async fn invoke(&self, event: Value, invocation: &Invocation) -> Result<SqsBatchResponse, Error> {
-        let mut metrics = Metrics::new(SERVICE, invocation);
-        let answer = match sqs_batch(&event) {
-            Some(batch) => Ok(self.batch(batch, invocation, &mut metrics).await),
-            None => self.bare(&event, invocation, &mut metrics).await.map(|()| SqsBatchResponse::default()),
-        };
-        let failed = answer.as_ref().map_or(1, |answer| answer.batch_item_failures.len());
-        tracing::info!(totals = metrics.totals_json(), failed_messages = failed, "invocation is done");
-        metrics.emit();
-        answer
-    }
-
-    /// Each message on its own: one that fails is given back, the others are done.
-    async fn batch(
+    async fn object(
         &self,
-        batch: SqsEvent,
-        invocation: &Invocation,
-        metrics: &mut Metrics,
-    ) -> SqsBatchResponse {
-        let mut answer = SqsBatchResponse::default();
-        for message in &batch.records {
-            let Err(error) = self.message(message, invocation, metrics).await else { continue };
-            tracing::warn!(message_id = message.message_id, error = %error, kind = error.kind(), "message is given back");
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = message.message_id.clone().unwrap_or_default();
-            answer.batch_item_failures.push(failure);
-        }
-        answer
-    }
-
-    async fn message(
-        &self,
-        message: &SqsMessage,
+        told: ObjectRef,
+        _message: Option<&SqsMessage>,
         invocation: &Invocation,
         metrics: &mut Metrics,
     ) -> Result<(), Error> {
-        let body = message.body.as_deref().unwrap_or_default();
-        match events_in_text(body) {
-            Ok(events) => self.objects(&events, invocation, metrics).await,
-            Err(error) => {
-                self.quarantine.put_message(message, &error.to_string()).await?;
-                metrics.add(UNKNOWN_DATASET, "MessagesQuarantined", 1);
-                Ok(())
-            }
-        }
+        let delivered = self.deliver(&told, invocation).await.inspect_err(|error| log(&told, error))?;
+        count(&delivered, metrics);
+        Ok(())
     }
 
-    /// A bare event has no message to give back: its first fault fails the invocation, which Lambda tries again.
-    async fn bare(&self, event: &Value, invocation: &Invocation, metrics: &mut Metrics) -> Result<(), Error> {
-        let events = events_in(event).map_err(|error| Error::Event(error.to_string()))?;
-        self.objects(&events, invocation, metrics).await
+    /// Given back messages wait as long as the queue says.
+    fn queue(&self) -> Option<(&aws_sdk_sqs::Client, &str)> {
+        None
     }
+}
 
-    /// All objects are tried, also after one has failed; the first fault is told.
-    async fn objects(
-        &self,
-        events: &ObjectEvents,
-        invocation: &Invocation,
-        metrics: &mut Metrics,
-    ) -> Result<(), Error> {
-        let mut first = Ok(());
-        for object in &events.created {
-            // Boxed: the future of a whole delivery is large, and its type deep.
-            match Box::pin(self.deliver(object, invocation)).await {
-                Ok(delivered) => count(&delivered, metrics),
-                Err(error) => {
-                    tracing::warn!(source = object.uri(), error = %error, kind = error.kind(), "object is not delivered yet");
-                    first = first.and(Err(error));
-                }
-            }
-        }
-        first
-    }
+fn log(object: &ObjectRef, error: &Error) {
+    tracing::warn!(source = object.uri(), error = %error, kind = error.kind(), "object is not delivered yet");
 }
 
 fn count(delivered: &Delivered, metrics: &mut Metrics) {

@@ -1,8 +1,9 @@
 //! An AWS of loopback and memory that answers at once: S3 with files made on the fly, a Redshift that has loaded
-//! everything that it is told to load, and Kinesis streams. It keeps what S3 and Redshift were asked, and an account of
-//! what the streams took. Knows no function and no contract.
+//! everything that it is told to load, a Glue whose runs begin at once, and Kinesis streams. It keeps what S3, Redshift and
+//! Glue were asked, and an account of what the streams took. Knows no function and no contract.
 
 mod files;
+mod glue;
 mod kinesis;
 mod redshift;
 mod s3;
@@ -28,9 +29,9 @@ pub use s3::etag;
 /// A request as it came.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Call {
-    /// HTTP method; `POST` for all of Redshift's.
+    /// HTTP method; `POST` for all of Redshift's and Glue's.
     pub method: String,
-    /// `bucket/key`, or the operation of Redshift.
+    /// `bucket/key`, or the operation of Redshift or Glue.
     pub subject: String,
     /// Query of the URL.
     pub query: String,
@@ -139,7 +140,9 @@ async fn answer(State(held): State<Arc<Mutex<Held>>>, request: Request) -> Respo
         // Its bodies are megabytes: they are not kept as calls.
         return lock(&held).streams.answer(operation, &body);
     }
-    let target = target.and_then(|target| target.strip_prefix("RedshiftData."));
+    let own_target = |prefix| target.and_then(|target| target.strip_prefix(prefix));
+    let glue = own_target(glue::TARGET);
+    let target = own_target("RedshiftData.").or(glue);
     let call = Call {
         method: parts.method.to_string(),
         subject: target.unwrap_or(parts.uri.path().trim_start_matches('/')).to_owned(),
@@ -152,6 +155,7 @@ async fn answer(State(held): State<Arc<Mutex<Held>>>, request: Request) -> Respo
     let mut held = lock(&held);
     held.calls.push(call.clone());
     match target {
+        Some(_) if glue.is_some() => glue::answer(&call, held.calls.len()),
         Some(_) => redshift::answer(&call, &mut held.statements),
         None => s3::answer(&call, range.as_deref(), body, &mut held.files),
     }

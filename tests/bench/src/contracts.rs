@@ -59,6 +59,12 @@ pub fn on_stream(aggregate: &str) -> String {
     )
 }
 
+/// The contract of transactions with a Glue job.
+pub fn with_job() -> String {
+    let job = "    customProperties:\n      - {property: penstock.glueJob, value: bench}\n      - property: penstock.orderBy\n";
+    filled().replacen("    customProperties:\n      - property: penstock.orderBy\n", job, 1)
+}
+
 fn filled() -> String {
     TRANSACTIONS
         .replace("${LANDING_BUCKET}", "bench-landing")
@@ -92,6 +98,12 @@ mod tests {
             assert_eq!(stream.aggregate, aggregate);
             assert_eq!(stream.stream_name.unwrap().as_str(), "bench");
         }
+    }
+
+    #[test]
+    fn the_job_is_in_the_contract() {
+        let set = ContractSet::parse([("t", with_job().as_str())]).unwrap();
+        assert_eq!(set.iter().next().unwrap().lake.glue_job.as_ref().unwrap().as_str(), "bench");
     }
 
     #[test]

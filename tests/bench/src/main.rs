@@ -5,17 +5,21 @@ mod answers;
 mod cloud;
 mod contestant;
 mod contracts;
+mod converter;
 mod copier;
 mod envelope;
 mod firehose;
 mod ingest;
+mod lake;
 mod memory;
+mod orders;
 mod ours;
 mod parts;
 mod process;
 mod runtime_api;
 mod s3_event;
 mod sample;
+mod starter;
 mod streamer;
 mod table;
 
@@ -39,7 +43,7 @@ struct Arguments {
     /// Fewer rounds and smaller files: for a look while tuning.
     #[arg(long)]
     quick: bool,
-    /// The Python that has awslambdaric, Powertools, boto3 and blake3.
+    /// The Python that has everything of requirements-bench.txt.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv/bench/bin/python"))]
     python: PathBuf,
 }
@@ -48,10 +52,12 @@ struct Arguments {
 enum Part {
     Firehose,
     Ingest,
+    Lake,
     Memory,
     Parts,
     Copy,
     Stream,
+    Starter,
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,13 +69,21 @@ enum Inner {
         #[arg(long)]
         megabytes: usize,
     },
+    /// Converts orders to Parquet and prints what this process took.
+    #[command(hide = true)]
+    LakeConvert(converter::Conversion),
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    if let Some(Inner::IngestMemory { streamed, megabytes }) = arguments.command {
-        let Err(error) = memory::child(streamed, megabytes) else { return Ok(ExitCode::SUCCESS) };
+    let as_child = match &arguments.command {
+        Some(Inner::IngestMemory { streamed, megabytes }) => Some(memory::child(*streamed, *megabytes)),
+        Some(Inner::LakeConvert(conversion)) => Some(converter::child(conversion)),
+        None => None,
+    };
+    if let Some(done) = as_child {
+        let Err(error) = done else { return Ok(ExitCode::SUCCESS) };
         // Without the backtrace that an error of main has: the parent shows this text in its table.
         eprintln!("{error:#}");
         return Ok(ExitCode::FAILURE);
@@ -102,6 +116,13 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
     if wanted(Part::Parts) {
         lines.extend(parts::lines(&arguments.python, ingest_rounds));
     }
+    if wanted(Part::Lake) {
+        let size = match arguments.quick {
+            true => lake::Size { file_mb: 32, large_mb: 128, rounds: 1 },
+            false => lake::Size { file_mb: 128, large_mb: 1024, rounds: 5 },
+        };
+        lines.extend(lake::lines(&arguments.python, size));
+    }
     if wanted(Part::Memory) {
         lines.extend(memory::lines(megabytes));
     }
@@ -118,6 +139,9 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
             false => streamer::Size { rows: 300_000, faulty_rows: 100_000, mb: [10, 1024], rounds: 5 },
         };
         lines.extend(streamer::lines(&arguments.python, size).await);
+    }
+    if wanted(Part::Starter) {
+        lines.extend(starter::lines(if arguments.quick { 5 } else { 15 }).await);
     }
     Ok(lines)
 }

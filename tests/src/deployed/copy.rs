@@ -76,10 +76,10 @@ impl DeployedCopy<'_> {
         })
     }
 
-    /// Holds the work bucket to its promise: after the loads nothing is left in it but receipts.
+    /// Holds the work bucket to its promise: after the loads nothing is left in it but receipts, and the Glue job's script.
     pub async fn check_clean(&self) -> anyhow::Result<()> {
         let mut left = self.work.list("").await?;
-        left.retain(|key| !key.starts_with("receipts/"));
+        left.retain(|key| !["receipts/", "glue/"].iter().any(|own| key.starts_with(own)));
         ensure!(left.is_empty(), "left behind: {left:?}");
         Ok(())
     }

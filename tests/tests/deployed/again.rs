@@ -1,6 +1,6 @@
 //! Deploying again: nothing is touched that is as it should be, and what was changed by hand is set back.
 
-use penstock_tests::deployed::{Deployment, STREAMER, TRANSFORM};
+use penstock_tests::deployed::{Deployment, LAKER, STARTER, STREAMER, TRANSFORM};
 use penstock_tests::{COPIER, LOADER, MiniStack, READER};
 use serde_json::{Value, json};
 
@@ -42,8 +42,8 @@ async fn only_the_functions_that_send_to_themselves_may_and_a_deployment_sees_to
             deployment.cloud.aws(&["lambda", "get-function-recursion-config", "--function-name", &name]);
         own.unwrap()["RecursiveLoop"].clone()
     };
-    let all = || [READER, LOADER, COPIER, STREAMER, TRANSFORM].map(recursion);
-    let wanted = ["Terminate", "Terminate", "Allow", "Allow", "Terminate"];
+    let all = || [READER, LOADER, COPIER, STREAMER, TRANSFORM, LAKER, STARTER].map(recursion);
+    let wanted = ["Terminate", "Terminate", "Allow", "Allow", "Terminate", "Terminate", "Terminate"];
     assert_eq!(all(), wanted);
     for (function, wrong) in [(READER, "Allow"), (COPIER, "Terminate"), (STREAMER, "Terminate")] {
         let name = deployment.name(function);
@@ -74,7 +74,7 @@ fn state(deployment: &Deployment<'_>) -> Value {
     let mappings =
         format!("EventSourceMappings[?contains(FunctionArn, '{own}')].[UUID, LastModified, State]");
     let query = |call: &[&str], query: &str| cloud.aws(&[call, &["--query", query]].concat()).unwrap();
-    let notifications = ["landing", "stage"].map(|purpose| {
+    let notifications = ["landing", "stage", "lake", "curated"].map(|purpose| {
         let bucket = deployment.bucket(purpose);
         cloud.aws(&["s3api", "get-bucket-notification-configuration", "--bucket", &bucket]).unwrap()
     });

@@ -19,8 +19,10 @@ async fn a_new_contract_is_a_dataset_after_one_more_deployment_and_its_role_read
     for (step, word) in [
         ("stack foundation", "unchanged"),
         ("stack streaming", "unchanged"),
+        ("stack lake", "unchanged"),
         ("tables", "changed"),
         ("stack triggers", "unchanged"),
+        ("stack lake-triggers", "unchanged"),
     ] {
         assert!(said.lines().any(|line| step_is(line, step, word)), "{step} is not {word}: {said}");
     }

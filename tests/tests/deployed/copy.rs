@@ -2,6 +2,7 @@
 //! through the event source mapping alone; and what people look at when it goes wrong.
 
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use penstock_tests::deployed::{ACCOUNT, Deployment};
 use penstock_tests::{COPIER, MiniStack, workspace_root};
@@ -140,11 +141,19 @@ async fn every_metric_that_an_alarm_watches_is_one_that_its_function_writes() {
     }
 }
 
-/// All Rust of a function's crate.
+/// All Rust of a function's crate, and of what functions share.
 fn source_of(function: &str) -> String {
-    let folder = workspace_root().join("crates").join(function).join("src");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    files.filter(|path| path.is_file()).map(|path| std::fs::read_to_string(path).unwrap()).collect()
+    let crates = workspace_root().join("crates");
+    [function, "aws"].map(|own| source_below(&crates.join(own).join("src"))).concat()
+}
+
+fn source_below(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let text = |path: PathBuf| match path.is_dir() {
+        true => source_below(&path),
+        false => std::fs::read_to_string(path).unwrap(),
+    };
+    entries.map(text).collect()
 }
 
 #[tokio::test]

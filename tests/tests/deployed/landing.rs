@@ -54,7 +54,8 @@ async fn an_existing_landing_bucket_keeps_its_objects_and_the_notifications_of_o
     let own = (route.events.arn.clone(), "queue/".to_owned());
     let copy = (deployment.copy_route().await.unwrap().events.arn, "copy/".to_owned());
     let stream = (deployment.stream_route().await.unwrap().events.arn, "stream/".to_owned());
-    let mut all = vec![own, copy, stream, others.clone()];
+    let lake = (deployment.lake_route().await.unwrap().events.arn, "lake/".to_owned());
+    let mut all = vec![own, copy, stream, lake, others.clone()];
     all.sort();
     assert_eq!(notifications(cloud, &bucket.name), all);
 

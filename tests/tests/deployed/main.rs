@@ -7,6 +7,8 @@ mod again;
 mod contracts;
 mod copy;
 mod destroy;
+mod lake;
+mod lake_roles;
 mod landing;
 mod privileges;
 mod processes;

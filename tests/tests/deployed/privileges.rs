@@ -1,6 +1,7 @@
 //! Least privilege: each statement of a function's role is taken away in turn. What it allows is refused then, and
 //! allowed again with it; a statement that this cloud does not enforce changes nothing, and stands in a list.
 
+mod lake;
 mod statements;
 mod streamer;
 
@@ -70,7 +71,7 @@ fn print_not_enforced(function: &str) {
 }
 
 /// A role has its one inline policy and nothing else that could allow something.
-fn has_one_policy(deployment: &Deployment<'_>, function: &str) {
+pub fn has_one_policy(deployment: &Deployment<'_>, function: &str) {
     let role = deployment.name(function);
     let list =
         |call: &str, query: &str| deployment.cloud.aws_list(&["iam", call, "--role-name", &role], query);

@@ -1,7 +1,7 @@
 //! The whole route of one deployed stage, from dropped files to rows, receipts and rejects, through the event source
 //! mappings alone. Other tests look at the same stage and leave it as it is.
 
-use penstock_tests::deployed::{Deployment, STREAMER};
+use penstock_tests::deployed::{Deployment, LAKER, STARTER, STREAMER};
 use penstock_tests::samples::{lines, rivals, transaction, with};
 use penstock_tests::{COPIER, LOADER, MiniStack, READER};
 use serde_json::{Value, json};
@@ -95,8 +95,14 @@ async fn loads_run_as_the_database_user_of_the_loaders_role() {
 async fn every_mapping_takes_back_single_messages_and_its_queue_outwaits_its_function() {
     let deployment = routed().await;
     let cloud = deployment.cloud;
-    for (function, queue) in [(READER, READER), (LOADER, "load.fifo"), (COPIER, COPIER), (STREAMER, STREAMER)]
-    {
+    for (function, queue) in [
+        (READER, READER),
+        (LOADER, "load.fifo"),
+        (COPIER, COPIER),
+        (STREAMER, STREAMER),
+        (LAKER, LAKER),
+        (STARTER, STARTER),
+    ] {
         let name = deployment.name(function);
         let of_function = ["lambda", "list-event-source-mappings", "--function-name", &name];
         let found = cloud.aws(&of_function).unwrap();
@@ -113,5 +119,5 @@ async fn every_mapping_takes_back_single_messages_and_its_queue_outwaits_its_fun
     }
     let all = cloud.aws_list(&["lambda", "list-event-source-mappings"], "EventSourceMappings[].FunctionArn");
     let own = all.unwrap().iter().filter(|arn| arn.contains(&deployment.name(""))).count();
-    assert_eq!(own, 4, "a mapping that this test does not look at");
+    assert_eq!(own, 6, "a mapping that this test does not look at");
 }

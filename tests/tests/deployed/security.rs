@@ -1,6 +1,6 @@
 //! What the templates promise of buckets, keys and queues, as far as it can be seen from outside.
 
-use penstock_tests::deployed::{ACCOUNT, Deployment, STREAMER, credentials};
+use penstock_tests::deployed::{ACCOUNT, Deployment, LAKER, STARTER, STREAMER, credentials};
 use penstock_tests::{Bucket, COPIER, LOADER, MiniStack, READER};
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ async fn every_bucket_of_the_deployed_template_is_encrypted_and_the_quarantine_w
 
 /// MiniStack's CloudFormation makes no lifecycles either.
 #[tokio::test]
-async fn of_the_work_bucket_only_rows_and_plans_expire() {
+async fn of_the_work_bucket_rows_plans_and_what_can_be_made_again_expire_and_no_claim_note_or_receipt() {
     let deployment = routed().await;
     let stack = deployment.name("foundation");
     let deployed = deployment.cloud.aws(&["cloudformation", "get-template", "--stack-name", &stack]).unwrap();
@@ -65,7 +65,10 @@ async fn of_the_work_bucket_only_rows_and_plans_expire() {
     let prefix = |rule: &str| {
         rule.lines().find_map(|line| line.trim().strip_prefix("Prefix: ")).unwrap_or("").to_owned()
     };
-    assert_eq!(rules.map(prefix).collect::<Vec<_>>(), ["objects/", "loads/"]);
+    assert_eq!(
+        rules.map(prefix).collect::<Vec<_>>(),
+        ["objects/", "stream-objects/", "loads/", "glue/temporary/", "glue-rejects/", "athena/"]
+    );
 }
 
 #[tokio::test]
@@ -148,6 +151,7 @@ async fn copys_role_reads_parts_loads_and_the_stage_bucket_and_nothing_else() {
     let mut may = Vec::new();
     for (purpose, folder) in [
         ("work", "objects/"),
+        ("work", "stream-objects/"),
         ("work", "loads/"),
         ("work", "receipts/"),
         ("work", "claims/"),
@@ -191,7 +195,8 @@ async fn the_quarantines_key_is_managed_by_the_account_and_decrypts_for_its_read
         own.map(|own| own["Condition"]["ArnEquals"]["aws:PrincipalArn"].clone()).collect::<Vec<_>>()
     };
     assert_eq!(of_action("kms:Decrypt"), [json!(deployment.role("quarantine-reader"))]);
-    let writers = [READER, LOADER, COPIER, STREAMER].map(|function| deployment.role(function));
+    let writers = [READER, LOADER, COPIER, STREAMER, LAKER, STARTER, "json-to-parquet"];
+    let writers = writers.map(|function| deployment.role(function));
     assert_eq!(of_action("kms:GenerateDataKey"), [json!(writers)]);
     let account = json!({"AWS": format!("arn:aws:iam::{ACCOUNT}:root")});
     assert!(statements.iter().all(|own| own["Principal"] == account), "{statements:?}");

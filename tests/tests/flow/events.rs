@@ -10,8 +10,8 @@ use penstock_tests::{EventFile, Route, failures};
 const LOADER_FILES: &str = "sqs-fifo-";
 /// Files of firehose-transform begin like this; `firehose.rs` replays them.
 const TRANSFORM_FILES: &str = "firehose-";
-/// Files of the copy and streaming routes' contract begin like this; `local_cloud.rs` replays them.
-const CUSTOMERS_FILES: [&str; 2] = ["copy-", "stream-"];
+/// Files of the other routes begin like this; `local_cloud.rs` replays them.
+const OTHER_FILES: [&str; 4] = ["copy-", "stream-", "lake-", "glue-"];
 /// Files whose events name objects that S3 does not have, or no object at all.
 const NOTHING: [&str; 8] = [
     "s3-folder.json",
@@ -28,7 +28,7 @@ fn files(of_loader: bool) -> Vec<String> {
     let paths = EventFile::all().unwrap().into_iter();
     let names = paths.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned());
     let is_of_others = |name: &String| {
-        name.starts_with(TRANSFORM_FILES) || CUSTOMERS_FILES.iter().any(|prefix| name.starts_with(prefix))
+        name.starts_with(TRANSFORM_FILES) || OTHER_FILES.iter().any(|prefix| name.starts_with(prefix))
     };
     let names = names.filter(|name| !is_of_others(name));
     names.filter(|name| name.starts_with(LOADER_FILES) == of_loader).collect()

@@ -10,6 +10,9 @@ use super::ReadError;
 
 /// Where the rows of a dataset go.
 pub trait Outlet: Copy {
+    /// Folder of the work bucket of what is kept of large objects.
+    const KEPT_IN: &'static str;
+
     /// Rows of one object on their way.
     type Sink: RowSink;
 

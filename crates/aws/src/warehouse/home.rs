@@ -24,11 +24,17 @@ pub enum HomeError {
     /// The schema's name.
     #[error("schema {0}")]
     Schema(#[from] IdentError),
+    /// The dataset has no table.
+    #[error("objects of format binary have no rows, and so no table")]
+    NoRows,
 }
 
 impl TableHome {
     /// Fills in the placeholders; `DATABASE` is `dev` where it is not set.
     pub fn of(contract: &Contract, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, HomeError> {
+        if contract.is_binary() {
+            return Err(HomeError::NoRows);
+        }
         Ok(Self { database: Self::database(contract, env)?, schema: Self::schema(contract, env)? })
     }
 

@@ -11,6 +11,7 @@ mod loads;
 mod parts;
 mod quarantine;
 mod settings;
+mod store;
 mod tasks;
 mod telemetry;
 mod warehouse;

@@ -6,7 +6,6 @@ use s3_to_sqs_fifo::Sink;
 
 use super::Replay;
 use super::outbox::Packed;
-use super::stream::Records;
 use crate::bucket::Bucket;
 use crate::failure::Failure;
 
@@ -48,25 +47,5 @@ impl Replay<'_> {
                 Ok(Ok(()))
             }
         }
-    }
-
-    /// Puts records onto the stream of their dataset.
-    pub async fn put(
-        &mut self,
-        mut records: Records,
-        contract: &Contract,
-    ) -> Result<Result<(), String>, Failure> {
-        let name = contract.stream.as_ref().and_then(|own| own.stream_name.as_ref());
-        let Some(name) = name else {
-            return Ok(Err(format!("dataset {} has no penstock.streamName", contract.dataset)));
-        };
-        let stream = name.resolve(self.env).map_err(Failure::usage)?;
-        while let Some(request) = records.next_request() {
-            self.pace.wait(request.len() as u64).await;
-            if let Err(error) = request.send(&self.clients.kinesis, &stream).await {
-                return Ok(Err(error));
-            }
-        }
-        Ok(Ok(()))
     }
 }

@@ -7,6 +7,7 @@
 //! two such files; without a key, stamps and a sequence number nothing then tells that the two are one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64_simd::STANDARD;
 use penstock_core::contract::Delimiter;
@@ -14,7 +15,7 @@ use penstock_core::decode::{JsonFramer, Limits};
 use penstock_core::kpl::{self, KplError};
 use penstock_core::quarantine::UNKNOWN_DATASET;
 use penstock_core::reject::{Rule, Violation};
-use penstock_core::row::{MAX_SEQUENCE_DIGITS, Place, Rows, Sequence, Session, StreamPlace};
+use penstock_core::row::{Checker, MAX_SEQUENCE_DIGITS, Place, Rows, Sequence, Session, StreamPlace};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -91,11 +92,26 @@ impl Replay<'_> {
             });
             keys.extend(asked.map(|own| own.key));
         }
+        if !keys.is_empty() {
+            self.look_at_streams().await;
+        }
         for (done, key) in keys.iter().enumerate() {
             self.progress(done, keys.len());
             self.failed_file(&stage, key, &marks).await?;
         }
         Ok(())
+    }
+
+    /// Asks the streams that records may go to for their limits.
+    async fn look_at_streams(&mut self) {
+        let is_asked = |own: &&Arc<Checker>| {
+            let contract = own.contract();
+            contract.stream.is_some() && self.selection.takes_dataset(&contract.dataset)
+        };
+        let checkers: Vec<_> = self.checkers.values().filter(is_asked).cloned().collect();
+        for checker in checkers {
+            self.known_stream(checker.contract()).await;
+        }
     }
 
     /// Judges a file, sends what fits and then notes it.
@@ -234,11 +250,13 @@ impl Replay<'_> {
             false => checker.check_json(&mut session, json, &record.place(index), &mut rows),
         };
         checked.map_err(fault)?;
-        let mut records = Records::new(checker.contract(), record.source.to_owned());
+        let contract = checker.contract();
+        let stream = self.streams.get(&contract.dataset).cloned();
+        let mut records = Records::new(contract, record.source.to_owned(), stream);
         for row in rows.iter() {
-            records.push(row).map_err(|violation| fault(vec![violation]))?;
+            records.push(row, contract).map_err(|violation| fault(vec![violation]))?;
         }
-        Ok((checker.contract().dataset.clone(), records))
+        Ok((contract.dataset.clone(), records))
     }
 
     /// The dataset of rows that do not say theirs: the one that was named, or the only one that has a stream.

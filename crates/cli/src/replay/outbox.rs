@@ -1,12 +1,15 @@
 //! Rows as their route takes them: messages of the FIFO queue, records of the stream, or files for COPY. They wait here
 //! until all of a part are judged, because a part is sent, and noted, as one. Sends nothing.
 
+use std::sync::Arc;
+
 use penstock_core::contract::{Contract, QueueServer};
 use penstock_core::ident;
 use penstock_core::parts::{PartError, PartWriter};
 use penstock_core::queue::{Message, Packer};
 use penstock_core::reject::Violation;
 use penstock_core::row::{Origin, Row};
+use s3_to_kinesis::sink::Stream;
 
 use super::stream::Records;
 
@@ -48,7 +51,7 @@ pub enum Outbox<'a> {
     /// Messages, and rows that do not fill one yet.
     Queue(Box<Packer<'a>>, Vec<Message>),
     /// Records of the stream.
-    Stream(Box<Records>),
+    Stream(Box<Records>, &'a Contract),
     /// Files.
     Copy(Box<Files>),
 }
@@ -74,8 +77,14 @@ pub enum Packed {
 }
 
 impl<'a> Outbox<'a> {
-    /// For the rows of one object; a dataset without the server that its way needs has none.
-    pub fn of(way: Way, contract: &'a Contract, origin: &'a Origin) -> Option<Self> {
+    /// For the rows of one object; a dataset without the server that its way needs has none. `stream` is the dataset's,
+    /// where it is known by now.
+    pub fn of(
+        way: Way,
+        contract: &'a Contract,
+        origin: &'a Origin,
+        stream: Option<Arc<Stream>>,
+    ) -> Option<Self> {
         Some(match way {
             Way::Queue => {
                 let queue: &QueueServer = contract.queue.as_ref()?;
@@ -83,7 +92,7 @@ impl<'a> Outbox<'a> {
             }
             Way::Stream => {
                 contract.stream.as_ref()?.stream_name.as_ref()?;
-                Self::Stream(Box::new(Records::new(contract, origin.source.clone())))
+                Self::Stream(Box::new(Records::new(contract, origin.source.clone(), stream)), contract)
             }
             Way::Copy => Self::Copy(Box::new(Files {
                 parts: PartWriter::new(contract, origin.source.clone()),
@@ -98,7 +107,7 @@ impl<'a> Outbox<'a> {
     pub fn push(&mut self, row: Row<'_>) -> Result<(), Violation> {
         match self {
             Self::Queue(packer, messages) => messages.extend(packer.push(row)?),
-            Self::Stream(records) => records.push(row)?,
+            Self::Stream(records, contract) => records.push(row, contract)?,
             Self::Copy(files) => files.push(row)?,
         }
         Ok(())
@@ -111,7 +120,7 @@ impl<'a> Outbox<'a> {
                 messages.extend(packer.finish());
                 Packed::Messages(messages)
             }
-            Self::Stream(records) => Packed::Records(records),
+            Self::Stream(records, _) => Packed::Records(records),
             Self::Copy(mut files) => {
                 let last = files.parts.cut().map_err(|error| error.to_string())?;
                 files.close(last);

@@ -210,7 +210,11 @@ impl Replay<'_> {
             }
             Err(failure) => return Err(failure),
         };
-        let Some(outbox) = Outbox::of(part.way, checker.contract(), &known.origin) else {
+        let stream = match part.way {
+            Way::Stream => self.known_stream(checker.contract()).await,
+            Way::Queue | Way::Copy => None,
+        };
+        let Some(outbox) = Outbox::of(part.way, checker.contract(), &known.origin, stream) else {
             self.summary.hold(part.dataset, NO_SERVER, &source, count);
             return Ok(());
         };

@@ -106,9 +106,15 @@ pub fn no_warehouse() -> aws_sdk_redshiftdata::Client {
 }
 
 /// A stream that nobody may write to.
-fn no_stream() -> aws_sdk_kinesis::Client {
+pub fn no_stream() -> aws_sdk_kinesis::Client {
     let config = aws_sdk_kinesis::Config::builder().behavior_version(BehaviorVersion::latest()).build();
     aws_sdk_kinesis::Client::from_conf(config)
+}
+
+/// A catalog that nobody may ask.
+pub fn no_catalog() -> aws_sdk_glue::Client {
+    let config = aws_sdk_glue::Config::builder().behavior_version(BehaviorVersion::latest()).build();
+    aws_sdk_glue::Client::from_conf(config)
 }
 
 /// Runs a command over the contracts of a directory.
@@ -122,7 +128,8 @@ pub async fn run(
     let cli = Cli::try_parse_from(command.iter().chain(&arguments[1..])).unwrap();
     let lookup = |name: &str| env.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned());
     let (s3, redshift) = clients;
-    let connect = Connect::With(Box::new(Clients { s3, sqs: sqs(), kinesis: no_stream(), redshift }));
+    let (kinesis, glue) = (no_stream(), no_catalog());
+    let connect = Connect::With(Box::new(Clients { s3, sqs: sqs(), kinesis, glue, redshift }));
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let exit = penstock::run_with(cli, &lookup, connect, &mut out, &mut err).await;
     let text = |bytes| String::from_utf8(bytes).unwrap();

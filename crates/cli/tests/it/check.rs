@@ -12,7 +12,6 @@ fn one(changes: &[(&str, &str)]) -> Run {
     check(&[("t.odcs.yaml", &transactions(changes))])
 }
 
-const ORDER_BY: &str = "      - property: penstock.orderBy\n        value: booked_at\n";
 const KEY: &str = "        primaryKey: true\n        primaryKeyPosition: 1\n";
 const GROUP_BY: &str = "      - property: penstock.groupBy\n        value: account_id\n";
 
@@ -45,6 +44,22 @@ fn every_wrong_file_is_told_and_not_only_the_first() {
         run.out
     );
     assert_eq!(lines.last(), Some(&"4 contracts checked: 1 ok, 3 wrong"));
+}
+
+/// A dataset whose objects are copied into the lake as they are.
+const IMAGES: &str = "apiVersion: v3.1.0\nkind: DataContract\nid: images\nname: images\nversion: 1.0.0\nstatus: active\n\
+    servers:\n  - {server: landing, type: s3, location: 's3://${LANDING_BUCKET}/lake/images/**', format: binary}\n\
+    schema:\n  - name: images\n";
+
+#[test]
+fn objects_that_are_not_looked_into_need_no_columns_and_get_no_table() {
+    let files = contracts(&[("images.odcs.yaml", IMAGES), ("t.odcs.yaml", &transactions(&[]))]);
+    let checked = penstock(files.path(), &["check", "."], &[]);
+    let line = "ok  images.odcs.yaml  dataset images 1.0.0 → the lake, as it is\nok  ";
+    assert!(checked.code == 0 && checked.out.starts_with(line), "{}", checked.out);
+    assert!(checked.out.ends_with("2 contracts checked: all can be used\n"), "{}", checked.out);
+    let ddl = penstock(files.path(), &["ddl", "."], &[]);
+    assert!(ddl.code == 0 && !ddl.out.contains("images") && ddl.out.contains("transactions"), "{}", ddl.out);
 }
 
 #[test]
@@ -141,9 +156,6 @@ fn a_location_that_no_event_of_the_queue_is_of_is_a_note_and_one_that_leaves_the
 
 #[test]
 fn what_has_no_effect_is_a_note() {
-    let run = one(&[(ORDER_BY, "      - property: penstock.crawler\n        value: c\n")]);
-    assert_eq!(run.code, 0);
-    assert!(run.out.contains("    note: not built yet: schema[0] penstock.crawler"), "{}", run.out);
     let run = one(&[("classification: restricted", "unique: true")]);
     assert_eq!(run.code, 0);
     let note = "    note: not checked in flight: schema[0].properties[1]: unique is held only among the rows that are \

@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use aws_sdk_kinesis::operation::describe_stream_summary::{
+    DescribeStreamSummaryInput, DescribeStreamSummaryOutput,
+};
 use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
-use aws_sdk_kinesis::types::PutRecordsResultEntry;
+use aws_sdk_kinesis::types::{
+    EnhancedMetrics, PutRecordsResultEntry, StreamDescriptionSummary, StreamStatus,
+};
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotificationConfigurationOutput;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
@@ -25,7 +30,7 @@ use clap::Parser;
 use penstock::{Cli, Clients, Connect};
 use penstock_core::ident::{self, ContentTag, HexId};
 
-use crate::buckets::no_warehouse;
+use crate::buckets::{no_catalog, no_warehouse};
 use crate::common::Run;
 
 /// When every object was written.
@@ -42,6 +47,8 @@ pub struct State {
     pub records: Vec<(String, String, String)>,
     /// PUTs of keys that begin so fail.
     pub refused_puts: Option<&'static str>,
+    /// The largest record that the stream says it takes, in KiB.
+    pub record_kib: Option<i32>,
     /// So many records of the next request are refused.
     pub refused_records: usize,
 }
@@ -87,6 +94,7 @@ impl Cloud {
             s3: self.s3(),
             sqs: self.sqs(),
             kinesis: self.kinesis(),
+            glue: no_catalog(),
             redshift: no_warehouse(),
         }));
         let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -210,8 +218,26 @@ impl Cloud {
             }
             PutRecordsOutput::builder().set_records(Some(answers)).build().unwrap()
         });
-        mock_client!(aws_sdk_kinesis, RuleMode::MatchAny, [&put])
+        let state = self.clone();
+        let told = mock!(aws_sdk_kinesis::Client::describe_stream_summary)
+            .then_compute_output(move |input| summary(input, state.state().record_kib));
+        mock_client!(aws_sdk_kinesis, RuleMode::MatchAny, [&put, &told])
     }
+}
+
+/// A stream, which may say nothing of its limit.
+fn summary(input: &DescribeStreamSummaryInput, record_kib: Option<i32>) -> DescribeStreamSummaryOutput {
+    let name = input.stream_name().unwrap();
+    let summary = StreamDescriptionSummary::builder()
+        .stream_name(name)
+        .stream_arn(name)
+        .stream_status(StreamStatus::Active)
+        .retention_period_hours(24)
+        .stream_creation_timestamp(DateTime::from_secs(0))
+        .enhanced_monitoring(EnhancedMetrics::builder().build())
+        .open_shard_count(1)
+        .set_max_record_size_in_kib(record_kib);
+    DescribeStreamSummaryOutput::builder().stream_description_summary(summary.build().unwrap()).build()
 }
 
 /// S3 sends the events of `copy/` to a queue, and those of nothing else.

@@ -12,6 +12,7 @@ mod check;
 mod cloud;
 mod common;
 mod ddl;
+mod lake_catalog;
 mod loader;
 mod migrate;
 mod rejects;

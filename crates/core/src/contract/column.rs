@@ -40,6 +40,10 @@ pub struct Column {
     pub key_position: Option<u32>,
     /// 1-based place among the partition columns.
     pub partition_position: Option<u32>,
+    /// What it holds, for people.
+    pub description: Option<String>,
+    /// How its values are classified, in the contract's words.
+    pub classification: Option<String>,
     /// Classified `restricted` or `confidential`: masked wherever it would be shown.
     pub masked: bool,
     /// CEL over source columns, for a derived column.
@@ -84,6 +88,8 @@ impl Column {
             unique: of_quality.max(property.unique.then_some(Severity::Error)),
             key_position,
             partition_position,
+            description: property.description.clone(),
+            classification: property.classification.clone(),
             masked: property.classification.as_deref().is_some_and(is_masked),
             derived: property.transform_logic.clone(),
             derived_from: property.transform_source_objects.clone(),

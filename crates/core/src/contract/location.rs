@@ -102,6 +102,14 @@ impl Glob {
         states[self.tokens.len()]
     }
 
+    /// The folder that all keys it matches lie in: up to the last slash before the first special character.
+    pub fn folder(&self) -> &str {
+        let key =
+            self.text.strip_prefix("s3://").and_then(|path| path.split_once('/')).map_or("", |own| own.1);
+        let literal = key.split(['*', '?']).next().unwrap_or_default();
+        literal.rfind('/').and_then(|last| literal.get(..=last)).unwrap_or_default()
+    }
+
     fn step_free(&self, states: &mut [bool]) {
         for (i, token) in self.tokens.iter().enumerate() {
             if states[i] {
@@ -187,6 +195,21 @@ mod tests {
         let exact = glob("s3://b/queue/**/a.json");
         assert!(exact.matches("b", "queue/a.json") && exact.matches("b", "queue/x/a.json"));
         assert!(!exact.matches("b", "queue/xa.json"));
+    }
+
+    #[test]
+    fn all_keys_of_a_glob_lie_in_its_folder() {
+        for (text, folder) in [
+            ("s3://b/lake/images/**", "lake/images/"),
+            ("s3://b/lake/images/**/*.png", "lake/images/"),
+            ("s3://b/lake/images/img-*.png", "lake/images/"),
+            ("s3://b/lake/?/x", "lake/"),
+            ("s3://b/lake/images/a.png", "lake/images/"),
+            ("s3://b/*/x", ""),
+            ("s3://b/x", ""),
+        ] {
+            assert_eq!(glob(text).folder(), folder, "{text}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod set;
 mod sla;
 mod template;
 mod types;
+mod unstamped;
 mod value;
 
 use std::fmt;
@@ -22,7 +23,7 @@ pub use column::{Column, Overflow};
 pub use location::{Glob, GlobError};
 pub use quality::{RowRule, Severity};
 pub use rules::{Bound, Inclusive, MissingValues, ValueRules};
-pub use schema::{ExtraColumns, OnReplace, TableOptions};
+pub use schema::{ExtraColumns, Lake, LakeFormat, OnReplace, TableOptions};
 pub use servers::{
     Aggregate, Compression, CsvHeader, CsvOptions, Delimiter, Format, QueueServer, S3Server, StreamServer,
     WarehouseServer,
@@ -40,6 +41,8 @@ pub struct Contract {
     pub dataset: String,
     /// The contract's own version.
     pub version: String,
+    /// What a row is, for people.
+    pub description: Option<String>,
     /// The target table.
     pub table: Ident,
     /// All columns, derived ones included.
@@ -60,6 +63,8 @@ pub struct Contract {
     pub row_rules: Vec<RowRule>,
     /// Everything else that the schema's custom properties say.
     pub table_options: TableOptions,
+    /// What it is in the lake.
+    pub lake: Lake,
     /// Where objects come from.
     pub s3: Option<S3Server>,
     /// The FIFO queue, for datasets of the queue route.
@@ -121,6 +126,11 @@ impl Contract {
         self.columns.iter().position(|column| column.physical.as_str() == physical)
     }
 
+    /// Whether its objects are copied into the lake as they are: they have no rows, and it has no table in the warehouse.
+    pub fn is_binary(&self) -> bool {
+        self.s3.as_ref().is_some_and(|s3| s3.format == Some(Format::Binary))
+    }
+
     /// What the dataset's queue messages go to; an error names what the contract lacks.
     pub fn queue(&self) -> Result<&QueueServer, ContractError> {
         self.queue.as_ref().ok_or_else(|| {
@@ -164,10 +174,6 @@ impl fmt::Display for ContractError {
 pub struct Notes(Vec<String>);
 
 impl Notes {
-    fn not_built(&mut self, path: &str, what: &str) {
-        self.0.push(format!("not built yet: {path} {what}"));
-    }
-
     /// A rule of the standard that no single record can tell.
     fn not_in_flight(&mut self, path: &str, why: &str) {
         self.0.push(format!("not checked in flight: {path}: {why}"));

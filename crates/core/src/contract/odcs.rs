@@ -50,6 +50,7 @@ pub(super) struct CustomProperty {
 pub(super) struct SchemaObject {
     pub name: String,
     pub physical_name: Option<String>,
+    pub description: Option<String>,
     #[serde(default)]
     pub properties: Vec<Property>,
     #[serde(default)]
@@ -63,6 +64,7 @@ pub(super) struct SchemaObject {
 pub(super) struct Property {
     pub name: String,
     pub physical_name: Option<String>,
+    pub description: Option<String>,
     pub logical_type: Option<LogicalType>,
     pub physical_type: Option<String>,
     #[serde(default)]

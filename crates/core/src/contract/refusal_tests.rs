@@ -133,6 +133,29 @@ fn rows_are_replaced_by_object_only_where_no_key_decides_and_an_object_loads_as_
 }
 
 #[test]
+fn what_asks_for_rows_is_refused_where_objects_are_copied_as_they_are() {
+    const BINARY: &str = "{server: s, type: s3, location: 's3://b/lake/t/**', format: binary}";
+    for (servers, custom, asks) in [
+        (String::new(), property("lakeFormat", "parquet"), "penstock.lakeFormat parquet"),
+        (String::new(), property("afterLoad", "m"), "penstock.afterLoad"),
+        (String::new(), property("keepHistory", "true"), "penstock.keepHistory"),
+        (String::new(), property("deletedWhen", "'true'"), "penstock.deletedWhen"),
+        (String::new(), property("onReplace", "replace"), "penstock.onReplace replace"),
+        (format!(", {QUEUE}"), String::new(), "a queue"),
+        (", {server: k, type: kinesis}".to_owned(), String::new(), "a stream"),
+    ] {
+        let text = contract_text(&format!("{BINARY}{servers}"), &custom, &[]);
+        let (path, reason) = refused(&text.replace("    properties:\n", ""));
+        assert_eq!(path, "schema[0]", "{reason}");
+        let expected =
+            format!("{asks} is not possible: objects of format binary go into the lake as they are");
+        assert_eq!(reason, expected);
+    }
+    let (path, reason) = refused(&contract_text(S3, "", &[]).replace("    properties:\n", ""));
+    assert_eq!((path.as_str(), reason.as_str()), ("schema[0].properties", "a dataset needs columns"));
+}
+
+#[test]
 fn models_are_named_by_plain_words_and_once() {
     for (value, expected) in [
         ("[daily, daily]", "\"daily\" is named twice"),

@@ -50,6 +50,41 @@ pub struct ValueRules {
     pub required_properties: Vec<String>,
 }
 
+impl ValueRules {
+    /// Whether a value of the right type may break one.
+    pub(crate) fn has_any(&self) -> bool {
+        // Every field by its name: a new rule must not be forgotten.
+        let Self {
+            min_length,
+            max_length,
+            patterns,
+            valid_values,
+            null_values,
+            missing_values,
+            minimum,
+            maximum,
+            multiple_of,
+            format,
+            // How a value is read, not what it must be.
+            time_format: _,
+            min_items,
+            max_items,
+            min_properties,
+            max_properties,
+            required_properties,
+        } = self;
+        let numbers = [min_length, max_length, min_items, max_items, min_properties, max_properties];
+        numbers.iter().any(|number| number.is_some())
+            || !(patterns.is_empty() && valid_values.is_empty() && missing_values.is_empty())
+            || !required_properties.is_empty()
+            || null_values.is_some()
+            || minimum.is_some()
+            || maximum.is_some()
+            || multiple_of.is_some()
+            || format.is_some()
+    }
+}
+
 /// Values that stand for a missing one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MissingValues {

@@ -6,6 +6,7 @@ use super::custom::Custom;
 use super::odcs::SchemaObject;
 use super::quality::{self, Check, RowRule, Severity};
 use super::servers::Servers;
+use super::template::Template;
 use super::types::PhysicalType;
 use super::{Contract, ContractError, Notes};
 use crate::sql::Ident;
@@ -28,6 +29,28 @@ pub enum OnReplace {
     Append,
     /// They take the place of that key's earlier rows.
     Replace,
+}
+
+/// How objects of a dataset lie in the lake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LakeFormat {
+    /// As they came: copied by S3, read by nobody.
+    AsIs,
+    /// Converted to Parquet, each row checked.
+    Parquet,
+}
+
+/// What a dataset is in the lake.
+#[derive(Debug, Clone)]
+pub struct Lake {
+    /// How its objects lie there, where the contract says it: then its stage objects go there, too.
+    pub format: Option<LakeFormat>,
+    /// Whether rows in Parquet carry their stamps and `_source`.
+    pub has_stamps: bool,
+    /// Glue job that converts its stage objects, and objects that are too much for a function.
+    pub glue_job: Option<Template>,
+    /// Glue crawler that is started when files of it came into the lake.
+    pub crawler: Option<Template>,
 }
 
 /// Options of the dataset beyond its columns.
@@ -66,7 +89,7 @@ pub(super) fn read(
         .map_err(|error| ContractError::at(PATH, error.to_string()))?;
     let dataset = dataset_name(&object.name)?;
     let mut row_rules = Vec::new();
-    let mut columns = columns(object, &mut row_rules, &mut notes)?;
+    let mut columns = columns(object, &servers, &mut row_rules, &mut notes)?;
     let unique_together = quality_rules(object, &columns, &mut row_rules, &mut notes)?;
     let key = positions(&columns, "primaryKey", |column| column.key_position)?;
     note_unique(&mut columns, &key, &unique_together, &mut notes);
@@ -77,11 +100,15 @@ pub(super) fn read(
     let partition_by = hashed(&mut custom, &names, "partitionBy")?.unwrap_or_default();
     let table_options = table_options(&mut custom, &names)?;
     replaces(&table_options, &key, &servers)?;
-    later(custom, &mut notes)?;
+    let lake = lake(&mut custom)?;
+    custom.finish()?;
+    only_copied(&lake, &table_options, &servers)?;
     let partitions = positions(&columns, "partitioned", |column| column.partition_position)?;
+    leaves_columns(&lake, &columns, &partitions)?;
     Ok(Contract {
         dataset,
         version: version.to_owned(),
+        description: object.description.clone(),
         table,
         key,
         order_by,
@@ -91,6 +118,7 @@ pub(super) fn read(
         unique_together,
         row_rules,
         table_options,
+        lake,
         columns,
         s3: servers.s3,
         queue: servers.queue,
@@ -99,6 +127,17 @@ pub(super) fn read(
         latency: None,
         notes,
     })
+}
+
+/// Partition columns stand in the names of folders alone: files must have others.
+fn leaves_columns(lake: &Lake, columns: &[Column], partitions: &[usize]) -> Result<(), ContractError> {
+    match !lake.has_stamps && partitions.len() == columns.len() {
+        true => Err(ContractError::at(
+            PATH,
+            "with penstock.lakeStamps false a column must be left that is not partitioned".into(),
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Columns whose hash tells rows apart.
@@ -135,6 +174,7 @@ fn dataset_name(name: &str) -> Result<String, ContractError> {
 
 fn columns(
     object: &SchemaObject,
+    servers: &Servers,
     row_rules: &mut Vec<RowRule>,
     notes: &mut Notes,
 ) -> Result<Vec<Column>, ContractError> {
@@ -151,8 +191,11 @@ fn columns(
         }
         columns.push(column);
     }
-    if columns.is_empty() {
-        return Err(ContractError::at(&format!("{PATH}.properties"), "a dataset needs columns".into()));
+    let path = format!("{PATH}.properties");
+    match (columns.is_empty(), servers.is_binary()) {
+        (true, false) => return Err(ContractError::at(&path, "a dataset needs columns".into())),
+        (false, true) => notes.not_enforced(&path, "objects of format binary are not looked into"),
+        _ => {}
     }
     Ok(columns)
 }
@@ -307,15 +350,33 @@ fn replaces(options: &TableOptions, key: &[usize], servers: &Servers) -> Result<
     Err(ContractError::at(PATH, format!("penstock.onReplace replace is not possible: {reason}")))
 }
 
-/// Properties that later routes use: their values are checked, their effect is not there yet. No other one may be left.
-fn later(mut custom: Custom<'_>, notes: &mut Notes) -> Result<(), ContractError> {
-    let set = [
-        ("lakeFormat", custom.choice("lakeFormat", &[("as-is", ()), ("parquet", ())])?.is_some()),
-        ("glueJob", custom.text("glueJob")?.is_some()),
-        ("crawler", custom.text("crawler")?.is_some()),
+/// What the dataset is in the lake.
+fn lake(custom: &mut Custom<'_>) -> Result<Lake, ContractError> {
+    let formats = [("as-is", LakeFormat::AsIs), ("parquet", LakeFormat::Parquet)];
+    Ok(Lake {
+        format: custom.choice("lakeFormat", &formats)?,
+        has_stamps: custom.flag("lakeStamps")?.unwrap_or(true),
+        glue_job: custom.text("glueJob")?.map(Template::new),
+        crawler: custom.text("crawler")?.map(Template::new),
+    })
+}
+
+/// What asks for rows has no effect where objects are copied as they are.
+fn only_copied(lake: &Lake, options: &TableOptions, servers: &Servers) -> Result<(), ContractError> {
+    let asks_for_rows = [
+        ("penstock.lakeFormat parquet", lake.format == Some(LakeFormat::Parquet)),
+        ("penstock.afterLoad", !options.after_load.is_empty()),
+        ("penstock.keepHistory", options.keep_history),
+        ("penstock.deletedWhen", options.deleted_when.is_some()),
+        ("penstock.onReplace replace", options.on_replace == OnReplace::Replace),
+        ("a queue", servers.queue.is_some()),
+        ("a stream", servers.stream.is_some()),
     ];
-    for (name, _) in set.iter().filter(|(_, is_set)| *is_set) {
-        notes.not_built(PATH, &format!("penstock.{name}"));
+    match asks_for_rows.iter().find(|(_, asks)| servers.is_binary() && *asks) {
+        None => Ok(()),
+        Some((what, _)) => Err(ContractError::at(
+            PATH,
+            format!("{what} is not possible: objects of format binary go into the lake as they are"),
+        )),
     }
-    custom.finish()
 }

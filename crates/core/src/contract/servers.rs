@@ -15,6 +15,7 @@ pub enum Format {
     Csv,
     Parquet,
     Avro,
+    /// Not looked into: objects of the lake route, copied as they are.
     Binary,
 }
 
@@ -135,6 +136,11 @@ const DEFAULT_GROUPS: u32 = 64;
 const DEFAULT_ROWS_PER_MESSAGE: u32 = 100;
 
 impl Servers {
+    /// Whether the objects are not looked into.
+    pub fn is_binary(&self) -> bool {
+        self.s3.as_ref().is_some_and(|s3| s3.format == Some(Format::Binary))
+    }
+
     pub fn read(servers: &[Server], notes: &mut Notes) -> Result<Self, ContractError> {
         let mut found = Self { s3: None, queue: None, stream: None, warehouse: WarehouseServer::default() };
         let mut kinds: Vec<&str> = Vec::new();
@@ -165,7 +171,7 @@ impl Servers {
         notes: &mut Notes,
     ) -> Result<bool, ContractError> {
         match server.kind.as_str() {
-            "s3" => self.s3 = Some(s3(path, server, custom, notes)?),
+            "s3" => self.s3 = Some(s3(path, server, custom)?),
             "kinesis" => self.stream = Some(stream(custom)?),
             "redshift" => self.warehouse = warehouse(server),
             "custom" => match queue(path, custom)? {
@@ -188,12 +194,7 @@ impl Default for WarehouseServer {
     }
 }
 
-fn s3(
-    path: &str,
-    server: &Server,
-    custom: &mut Custom<'_>,
-    notes: &mut Notes,
-) -> Result<S3Server, ContractError> {
+fn s3(path: &str, server: &Server, custom: &mut Custom<'_>) -> Result<S3Server, ContractError> {
     let location = server
         .location
         .as_deref()
@@ -205,9 +206,6 @@ fn s3(
         .and_then(|text| Glob::parse(&text).map_err(|error| error.to_string()))
         .map_err(|reason| ContractError::at(&format!("{path}.location"), reason))?;
     let format = format(path, server)?;
-    if format == Some(Format::Binary) {
-        notes.not_built(path, "format binary");
-    }
     let (delimiter, between) = delimiters(path, format, server)?;
     let csv = csv_options(path, format, between, custom)?;
     let compression = custom.choice(

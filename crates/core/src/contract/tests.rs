@@ -94,15 +94,16 @@ fn every_custom_property_of_the_schema_is_taken_or_noted() {
         ("keepHistory", "true"),
         ("deletedWhen", "a == 'x'"),
         ("afterLoad", "[m1, m2]"),
+        ("lakeFormat", "parquet"),
+        ("lakeFormat", "as-is"),
+        ("lakeStamps", "false"),
+        ("glueJob", "g"),
+        ("crawler", "c"),
     ];
-    let later = [("lakeFormat", "parquet"), ("glueJob", "g"), ("crawler", "c")];
-    for (noted, set) in [(0, &built[..]), (1, &later[..])] {
-        for (name, value) in set {
-            let value = if value.contains('\'') { format!("\"{value}\"") } else { (*value).to_owned() };
-            let own = contract(&property(name, &value), &[ID, "name: a, physicalType: varchar(9)"]);
-            assert_eq!(own.notes.lines().len(), noted, "{name} {value}: {:?}", own.notes);
-            assert!(own.notes.lines().iter().all(|note| note.contains(name)), "{:?}", own.notes);
-        }
+    for (name, value) in built {
+        let value = if value.contains('\'') { format!("\"{value}\"") } else { value.to_owned() };
+        let own = contract(&property(name, &value), &[ID, "name: a, physicalType: varchar(9)"]);
+        assert!(own.notes.lines().is_empty(), "{name} {value}: {:?}", own.notes);
     }
 }
 
@@ -123,6 +124,7 @@ fn every_server_of_the_documentation_is_taken_or_noted() {
         (format!("{{server: s, type: s3, location: 's3://b/k', format: csv, delimiter: ';', {csv}}}"), 0),
         ("{server: s, type: s3, location: 's3://b/k', format: parquet}".to_owned(), 0),
         ("{server: s, type: s3, location: 's3://b/k', format: avro}".to_owned(), 0),
+        // It has a column here.
         ("{server: s, type: s3, location: 's3://b/k', format: binary}".to_owned(), 1),
         (QUEUE.to_owned(), 0),
         (format!("{{server: k, type: kinesis, {kinesis}}}"), 0),
@@ -134,6 +136,26 @@ fn every_server_of_the_documentation_is_taken_or_noted() {
             .unwrap_or_else(|error| panic!("{server}: {error}"));
         assert_eq!(own.notes.lines().len(), noted, "{server}: {:?}", own.notes);
     }
+}
+
+#[test]
+fn objects_that_are_not_looked_into_need_no_columns_and_have_no_table() {
+    const BINARY: &str = "{server: s, type: s3, location: 's3://b/lake/t/**', format: binary}";
+    let as_is = property("lakeFormat", "as-is");
+    for custom in ["", as_is.as_str()] {
+        let text = contract_text(BINARY, custom, &[]).replace("    properties:\n", "");
+        let own = Contract::parse(&text).unwrap_or_else(|error| panic!("{error}"));
+        assert!(own.is_binary() && own.columns.is_empty());
+        assert_eq!(own.notes.lines(), [] as [&str; 0]);
+        let schema = crate::sql::Ident::new("tgt").unwrap();
+        assert_eq!(crate::sql::migration(&own, &schema).unwrap(), [] as [&str; 0]);
+        Checker::compile(Arc::new(own)).unwrap();
+    }
+    let with_columns = Contract::parse(&contract_text(BINARY, "", &[ID])).unwrap();
+    let expected =
+        "not enforced: schema[0].properties: objects of format binary are not looked into".to_owned();
+    assert_eq!(with_columns.notes.lines(), [expected]);
+    assert!(!contract("", &[ID]).is_binary());
 }
 
 #[test]

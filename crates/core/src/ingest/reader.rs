@@ -5,7 +5,7 @@ use simdutf8::compat::from_utf8;
 
 use super::checkpoint::{Checkpoint, Decoder};
 use super::{Batch, Records, can_read};
-use crate::contract::{Contract, Format, S3Server};
+use crate::contract::{Contract, Delimiter, Format, S3Server};
 #[cfg(feature = "avro")]
 use crate::decode::avro::AvroReader;
 use crate::decode::csv::{CsvColumns, CsvReader};
@@ -58,6 +58,12 @@ impl Reader {
         let known = contract.s3.as_ref().and_then(|s3| Some((s3, s3.format?)));
         let kind = known.and_then(|(s3, format)| Kind::new(format, s3, contract, origin, limits));
         Self { kind: kind.unwrap_or(Kind::Unknown(Vec::new())), limits, stop: u64::MAX }
+    }
+
+    /// A reader of rows in the hand-over format, whatever the dataset's own objects are written in.
+    pub fn of_stamped(limits: Limits) -> Self {
+        let kind = Kind::Json(JsonFramer::new(Delimiter::Auto, limits));
+        Self { kind, limits, stop: u64::MAX }
     }
 
     /// A reader that goes on where another one stopped.
@@ -176,6 +182,7 @@ impl Reader {
     pub fn take(&mut self, records: &mut Records, batch: &mut Batch) -> Result<Taken, Broken> {
         let taken = match &mut self.kind {
             Kind::Unknown(_) => Ok(Taken::All),
+            Kind::Json(framer) if records.are_stamped => stamped(framer, records, batch).map(|()| Taken::All),
             Kind::Json(framer) => json(framer, records, batch).map(|()| left(framer.stopped())),
             Kind::Csv(reader) => csv(reader, records, batch).map(|()| left(reader.stopped())),
             #[cfg(feature = "avro")]
@@ -232,8 +239,20 @@ fn left(stopped: Option<(u64, u64)>) -> Taken {
     if stopped.is_some() { Taken::Some } else { Taken::All }
 }
 
+fn stamped(framer: &mut JsonFramer, records: &mut Records, batch: &mut Batch) -> Result<(), Broken> {
+    let Records { checker, session, .. } = records;
+    while let Some(frame) = framer.next_frame()? {
+        let checked = match frame.fault {
+            Some((rule, reason)) => Err(vec![Violation::record(rule, reason)]),
+            None => checker.check_stamped(session, frame.bytes, batch.rows.unstamped()),
+        };
+        batch.tell(checked, frame.position, Some(frame.line), frame.bytes);
+    }
+    Ok(())
+}
+
 fn json(framer: &mut JsonFramer, records: &mut Records, batch: &mut Batch) -> Result<(), Broken> {
-    let Records { checker, session, origin, tells_lines } = records;
+    let Records { checker, session, origin, tells_lines, .. } = records;
     while let Some(frame) = framer.next_accepted(&mut |bytes| checker.accept(session, bytes))? {
         let place = Place::Object { origin, position: frame.position };
         let text = frame.accepted.then(|| from_utf8(frame.bytes));
@@ -250,7 +269,7 @@ fn json(framer: &mut JsonFramer, records: &mut Records, batch: &mut Batch) -> Re
 }
 
 fn csv(reader: &mut CsvReader, records: &mut Records, batch: &mut Batch) -> Result<(), Broken> {
-    let Records { checker, session, origin, tells_lines } = records;
+    let Records { checker, session, origin, tells_lines, .. } = records;
     let mut framed = reader.records();
     let lines = framed.lines();
     let mut kept = None;

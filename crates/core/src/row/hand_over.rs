@@ -6,11 +6,11 @@ use super::rows::Row;
 use super::scan::plain_len;
 use crate::contract::{Contract, PhysicalType};
 
-pub(super) const RECORD_ID: &str = "_record_id";
-pub(super) const ROW_HASH: &str = "_row_hash";
-pub(super) const ORDER: &str = "_order";
-pub(super) const DELETED: &str = "_deleted";
-pub(super) const SOURCE: &str = "_source";
+pub(crate) const RECORD_ID: &str = "_record_id";
+pub(crate) const ROW_HASH: &str = "_row_hash";
+pub(crate) const ORDER: &str = "_order";
+pub(crate) const DELETED: &str = "_deleted";
+pub(crate) const SOURCE: &str = "_source";
 pub(super) const DATASET: &str = "_dataset";
 pub(super) const CONTRACT_VERSION: &str = "_contract_version";
 

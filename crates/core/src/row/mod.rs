@@ -40,6 +40,8 @@ use findings::Findings;
 pub use findings::Warnings;
 pub use hand_over::HandOver;
 pub(crate) use hand_over::push_text;
+#[cfg(feature = "parquet")]
+pub(crate) use hand_over::{DELETED, ORDER, RECORD_ID, ROW_HASH, SOURCE};
 use identity::Identity;
 pub use place::{MAX_SEQUENCE_DIGITS, Origin, Place, Sequence, StreamPlace};
 use plan::Plan;
@@ -49,9 +51,11 @@ pub use rows::{CheckedRow, CheckedRows, Row, Rows, Stamp};
 use rules::CompiledRules;
 use scan::Names;
 pub use session::{Accepted, Session};
+#[cfg(feature = "parquet")]
+pub(crate) use stamped::MAX_ORDER_BYTES;
 pub(crate) use stamped::MAX_SOURCE_BYTES;
 use strict::shortened;
-pub use time::utc_day;
+pub use time::{ms_of_instant, utc_day};
 use unique::Unique;
 
 /// A contract ready for use: names looked up, patterns and CEL compiled. Made when a dataset is first used.

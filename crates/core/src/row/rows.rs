@@ -191,6 +191,12 @@ impl CheckedRows {
 }
 
 impl<'a> CheckedRow<'a> {
+    /// The row, whose stamps nobody may ask for.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn unstamped(self) -> Row<'a> {
+        self.0
+    }
+
     /// Canonical text of a column, `None` for NULL.
     pub fn get(&self, column: usize) -> Option<&'a str> {
         self.0.get(column)

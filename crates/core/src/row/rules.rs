@@ -57,7 +57,7 @@ impl CompiledRules {
         let missing =
             rules.missing_values.iter().map(|own| (Values::missing(column, &own.texts), own.severity));
         Ok(Self {
-            has_rules: has_rules(rules),
+            has_rules: rules.has_any(),
             has_others: !rules.missing_values.is_empty()
                 || rules.minimum.is_some()
                 || rules.maximum.is_some()
@@ -141,37 +141,6 @@ impl CompiledRules {
             tell(own.severity, Rule::MissingValues, "is missing or null");
         }
     }
-}
-
-fn has_rules(rules: &ValueRules) -> bool {
-    let ValueRules {
-        min_length,
-        max_length,
-        patterns,
-        valid_values,
-        null_values,
-        missing_values,
-        minimum,
-        maximum,
-        multiple_of,
-        format,
-        // How a value is read, not what it must be.
-        time_format: _,
-        min_items,
-        max_items,
-        min_properties,
-        max_properties,
-        required_properties,
-    } = rules;
-    let numbers = [min_length, max_length, min_items, max_items, min_properties, max_properties];
-    numbers.iter().any(|number| number.is_some())
-        || !(patterns.is_empty() && valid_values.is_empty() && missing_values.is_empty())
-        || !required_properties.is_empty()
-        || null_values.is_some()
-        || minimum.is_some()
-        || maximum.is_some()
-        || multiple_of.is_some()
-        || format.is_some()
 }
 
 /// A character has one to four bytes: most texts need no counting.

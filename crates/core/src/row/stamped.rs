@@ -11,7 +11,7 @@ use crate::ident::HexId;
 use crate::reject::{Rule, Violation};
 
 /// Most bytes of `_order` in the target.
-const MAX_ORDER_BYTES: usize = 128;
+pub(crate) const MAX_ORDER_BYTES: usize = 128;
 /// Most bytes of `_source` in the target; S3 keys have at most 1,024.
 pub(crate) const MAX_SOURCE_BYTES: usize = 4096;
 

@@ -290,10 +290,52 @@ pub(super) fn spelled_timestamptz(text: &str, default_offset: i64, out: &mut Str
     push_timestamptz(date, clock, offset, out)
 }
 
+/// An instant in ms since 1970; without an offset it is UTC. `None` for what is none, or before 1970.
+pub fn ms_of_instant(text: &str) -> Option<u64> {
+    let (date, clock, rest) = date_and_clock(text.as_bytes()).ok()?;
+    let offset = if rest.is_empty() { 0 } else { offset(rest).ok()? };
+    let second = i64::from(clock.hour * 3600 + clock.minute * 60 + clock.second) - offset;
+    let ms = (date.days() * DAY_SECONDS + second) * 1_000 + i64::from(clock.micros / 1_000);
+    u64::try_from(ms).ok()
+}
+
 /// Appends the canonical date of a number of days since 1970-01-01 (Avro and Parquet write dates so).
 #[cfg(any(feature = "avro", feature = "parquet"))]
 pub(crate) fn canonical_from_days(days: i64, out: &mut String) -> Parsed<()> {
     Date::of_days(days).map(|date| push_date(date, out))
+}
+
+/// Days since 1970-01-01 of a canonical date.
+#[cfg(feature = "parquet")]
+pub(crate) fn days_of(text: &str) -> Option<i64> {
+    let text = text.as_bytes().try_into().ok()?;
+    Date::read(text).ok().map(Date::days)
+}
+
+/// Microseconds since midnight of a canonical time.
+#[cfg(feature = "parquet")]
+pub(crate) fn day_micros_of(text: &str) -> Option<i64> {
+    canonical_clock(text.as_bytes().try_into().ok()?)
+}
+
+/// Microseconds since 1970 of a canonical timestamp, or timestamptz.
+#[cfg(feature = "parquet")]
+pub(crate) fn micros_of(text: &str) -> Option<i64> {
+    let (date, rest) = text.as_bytes().split_first_chunk::<10>()?;
+    let (clock, zone) = rest.strip_prefix(b" ")?.split_first_chunk::<15>()?;
+    let days = Date::read(date).ok()?.days();
+    let micros = canonical_clock(clock)?;
+    matches!(zone, b"" | b"+00").then(|| days * DAY_SECONDS * 1_000_000 + micros)
+}
+
+#[cfg(feature = "parquet")]
+fn canonical_clock(text: &[u8; 15]) -> Option<i64> {
+    let [h1, h2, b':', m1, m2, b':', s1, s2, b'.', f1, f2, f3, f4, f5, f6] = *text else { return None };
+    let micros = [pair(f1, f2), pair(f3, f4), pair(f5, f6)];
+    let [high, middle, low] = micros.iter().all(|two| *two < 100).then_some(micros)?;
+    let clock = Clock::new(pair(h1, h2), pair(m1, m2), pair(s1, s2), 0).ok()?;
+    let seconds = i64::from(clock.hour * 3600 + clock.minute * 60 + clock.second);
+    Some(seconds * 1_000_000 + i64::from(high * 10_000 + middle * 100 + low))
 }
 
 /// The UTC day of a time in ms since 1970, as `YYYY-MM-DD`; beyond the year 9999 it stays there.

@@ -72,8 +72,12 @@ pub(super) fn lock_table(table: &Ident) -> Result<String, IdentError> {
     Ident::prefixed("lock_", table).map(|name| format!("\"{SERVICE_SCHEMA}\".{name}"))
 }
 
-/// The statements that create a dataset's tables and procedures, each to be run on its own, in order.
+/// The statements that create a dataset's tables and procedures, each to be run on its own, in order; none where its
+/// objects have no rows.
 pub fn migration(contract: &Contract, schema: &Ident) -> Result<Vec<String>, IdentError> {
+    if contract.is_binary() {
+        return Ok(Vec::new());
+    }
     let names = Names::of(contract, schema)?;
     let mut statements = vec![
         format!("CREATE SCHEMA IF NOT EXISTS {schema}"),

@@ -18,6 +18,7 @@ pub use load::{FifoLoad, LoadError, SqlBatch, StagedRow};
 pub use model::{
     AfterLoadError, Model, ModelError, ModelKind, ModelStatement, Relation, after_load, model_grants,
 };
+pub use transaction::newest_first;
 
 /// Most bytes of one statement, parameters counted in (Data API: 100 KB a statement; a margin is kept).
 pub const MAX_STATEMENT_BYTES: usize = 96_000;

@@ -112,18 +112,15 @@ impl<'a> Transaction<'a> {
 
     /// Full rows, never rejoined with the stage: the same stamped line may stand in it twice.
     fn insert_winners(&self, from_stage: impl Fn(&Column) -> String) -> String {
-        let order_by =
-            self.contract.order_by.and_then(|i| self.contract.columns.get(i)).map(|column| &column.physical);
         let (outcome, joined) = match self.contract.key.is_empty() {
             true => self.appended(),
-            false => (outcome(order_by), String::new()),
+            false => (outcome(order_by(self.contract)), String::new()),
         };
-        let ranked = order_by
-            .map_or(String::new(), |ob| format!("CASE WHEN {ob} IS NULL THEN 1 ELSE 0 END, {ob} DESC, "));
         format!(
             "INSERT INTO \"p_win\" ({columns}, {STAMPS}, \"_outcome\") SELECT {staged}, {STAGED_STAMPS}, {outcome} \
-             FROM (SELECT s.*, ROW_NUMBER() OVER (PARTITION BY \"_record_id\" ORDER BY {ranked}\"_order\" DESC, \"_row_hash\" DESC) AS \"_rn\" \
+             FROM (SELECT s.*, ROW_NUMBER() OVER (PARTITION BY \"_record_id\" ORDER BY {newest_first}) AS \"_rn\" \
              FROM \"p_stage\" s) r LEFT JOIN {target} t ON t.\"_record_id\" = r.\"_record_id\"{joined} WHERE r.\"_rn\" = 1",
+            newest_first = newest_first(self.contract),
             columns = self.columns(),
             staged = self.list(from_stage),
             target = self.names.target,
@@ -182,6 +179,19 @@ impl<'a> Transaction<'a> {
     pub fn time(&self) -> String {
         canonical_from_ms(self.loaded_ms)
     }
+}
+
+/// The column that ranks versions of a row before their stamps do.
+fn order_by(contract: &Contract) -> Option<&Ident> {
+    contract.order_by.and_then(|i| contract.columns.get(i)).map(|column| &column.physical)
+}
+
+/// How versions of a row rank, as a list for ORDER BY: the first one is the row as it is now. Redshift and Trino
+/// understand it alike.
+pub fn newest_first(contract: &Contract) -> String {
+    let ranked = order_by(contract)
+        .map_or(String::new(), |ob| format!("CASE WHEN {ob} IS NULL THEN 1 ELSE 0 END, {ob} DESC, "));
+    format!("{ranked}\"_order\" DESC, \"_row_hash\" DESC")
 }
 
 /// Equal `_order` with another hash is one record read under two contracts: the higher hash wins, so that the outcome

@@ -8,8 +8,12 @@ use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::put_records::PutRecordsOutput;
 use aws_sdk_kinesis::types::PutRecordsResultEntry;
 use penstock_aws::answered;
+use penstock_core::contract::Aggregate;
+use penstock_core::ident::{HEX_LEN, HexId};
+use penstock_core::reject::{Rule, Violation};
 
 use super::request::{MAX_REQUEST_BYTES, Request};
+use crate::aggregate::bytes_alone;
 
 /// What a stream takes if it says nothing else (Kinesis, "Quotas and limits").
 const DEFAULT_RECORD_BYTES: usize = 1 << 20;
@@ -118,6 +122,24 @@ impl Stream {
     /// Most bytes of a record with its partition key.
     pub fn record_limit(&self) -> usize {
         self.record_limit
+    }
+
+    /// Says before it is sent whether a record can hold a written row, alone if need be.
+    pub fn check_line(&self, aggregate: Aggregate, key: &HexId, line: &str) -> Result<(), Violation> {
+        let bytes = HEX_LEN
+            + match aggregate {
+                Aggregate::None => line.len(),
+                Aggregate::Kpl => bytes_alone(key, line.len()),
+            };
+        if bytes <= self.record_limit { Ok(()) } else { Err(self.too_large(bytes)) }
+    }
+
+    /// Of a row that takes so many bytes as a record.
+    pub(super) fn too_large(&self, bytes: usize) -> Violation {
+        let limit = self.record_limit;
+        let reason =
+            format!("takes {bytes} bytes as a record with its partition key, the stream takes {limit}");
+        Violation::record(Rule::RowTooLarge, reason)
     }
 
     /// Sends a request; gives it back with the answer.

@@ -1,5 +1,6 @@
 //! What becomes of whole messages and small objects.
 
+use penstock_aws::trigger::GivenBack as _;
 use serde_json::json;
 
 use crate::common::{Function, KEY, LANDING, STREAM, contract, event, lines};

@@ -116,6 +116,7 @@ fn is_drawn(what: impl Hash, percent: u64) -> bool {
 }
 
 /// Sends rows through a stream that refuses records, fails calls and loses answers; gives how often each was accepted.
+/// A call that fails as often as the SDK tries ends a delivery: the queue's next one sends the object once more.
 async fn through_faults(seed: u64, count: usize, refused: u64) -> BTreeMap<String, usize> {
     let kinesis = Kinesis::new(move |number, entries| {
         if is_drawn((seed, number, "fails"), 5) {
@@ -132,7 +133,14 @@ async fn through_faults(seed: u64, count: usize, refused: u64) -> BTreeMap<Strin
     });
     let checker = plain();
     let pads = (0..count).map(|n| if is_drawn((seed, n), 2) { 30_000 } else { n % 50 });
-    let told = send_all(&kinesis.open().await, &checker, &rows(&checker, &records(pads))).await;
+    let rows = rows(&checker, &records(pads));
+    let told = loop {
+        let (told, sent) = send(&kinesis.open().await, &checker, &rows, &Invocation::lasting(None)).await;
+        match sent {
+            Ok(()) => break told,
+            Err(error) => assert!(error.is_retryable(), "{error}"),
+        }
+    };
     assert_eq!(told.sent, count as u64);
     let mut times = BTreeMap::new();
     for id in kinesis.accepted_ids() {

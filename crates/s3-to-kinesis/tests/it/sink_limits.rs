@@ -110,6 +110,26 @@ async fn a_record_has_at_most_the_streams_limit_with_its_partition_key() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_line_is_told_to_be_too_large_as_pushing_it_would() {
+    let invocation = Invocation::lasting(None);
+    let stream = Kinesis::willing().open().await;
+    let key = ident::stable_id(["key"]);
+    for checker in [plain(), crate::rows::aggregating()] {
+        let contract = checker.contract();
+        let aggregate = contract.stream.as_ref().unwrap().aggregate;
+        let (mut fitting, mut sink) = (0, Sink::new(&stream, contract, SOURCE, &invocation));
+        for bytes in MIB - 400..=MIB {
+            let line = "x".repeat(bytes - 1) + "\n";
+            let told = stream.check_line(aggregate, &key, &line);
+            let pushed = sink.push_line(key, &line);
+            assert_eq!(told.clone().err(), pushed.map_err(|own| own.violation).err(), "{bytes} bytes");
+            fitting += usize::from(told.is_ok());
+        }
+        assert!((1..400).contains(&fitting), "{fitting}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn records_over_the_size_of_a_usual_request_go_alone() {
     let (kinesis, checker) = (Kinesis::willing().record_limit_kib(10_240), plain());
     let large = records([10, 4 * MIB, 10, 3 * MIB, 3 * MIB]);

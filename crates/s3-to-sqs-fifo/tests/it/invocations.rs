@@ -1,6 +1,7 @@
 //! Whole invocations: several messages, several objects, bare events, and settings that are not there.
 
 use penstock_aws::Invocation;
+use penstock_aws::trigger::GivenBack as _;
 use penstock_core::contract::ContractSet;
 use s3_to_sqs_fifo::{Config, Error};
 use serde_json::{Value, json};

@@ -2,6 +2,7 @@
 //! when that of these is taken away is the function's own. Each event is all calls of the file that `CALLS` names.
 
 use anyhow::{Context as _, bail};
+use aws_sdk_glue::Client as Glue;
 use aws_sdk_redshiftdata::Client as Redshift;
 use aws_sdk_redshiftdata::types::SqlParameter;
 use aws_sdk_s3::Client as S3;
@@ -27,10 +28,15 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let calls: Vec<Call> = serde_json::from_slice(&std::fs::read(path)?)?;
     let config = aws_config::load_from_env().await;
     let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
-    let (calls, s3, redshift) = (&calls, &S3::from_conf(s3), &Redshift::new(&config));
+    let (calls, s3) = (&calls, &S3::from_conf(s3));
+    let (redshift, glue) = (&Redshift::new(&config), &Glue::new(&config));
     run(service_fn(|_: LambdaEvent<Value>| async move {
         for call in calls {
-            make(call, s3, redshift).await.map_err(|error| format!("{}: {error:#}", call.subject))?;
+            let made = match call.subject.as_str() {
+                "StartJobRun" => start(call, glue).await,
+                _ => make(call, s3, redshift).await,
+            };
+            made.map_err(|error| format!("{}: {error:#}", call.subject))?;
         }
         Ok::<_, lambda_runtime::Error>(calls.len())
     }))
@@ -77,6 +83,16 @@ async fn make(call: &Call, s3: &S3, redshift: &Redshift) -> anyhow::Result<()> {
         "POST" => warehouse(call, redshift).await?,
         other => bail!("{other} is not made here"),
     }
+    Ok(())
+}
+
+async fn start(call: &Call, glue: &Glue) -> anyhow::Result<()> {
+    let asked: Value = serde_json::from_str(&call.text)?;
+    let mut request = glue.start_job_run().set_job_name(asked["JobName"].as_str().map(str::to_owned));
+    for (name, value) in asked["Arguments"].as_object().context("no arguments")? {
+        request = request.arguments(name, value.as_str().unwrap_or_default());
+    }
+    request.send().await?;
     Ok(())
 }
 

@@ -1,11 +1,11 @@
 //! Every statement of every function's role: what is refused without it, or why the local cloud cannot show that. Knows
 //! functions by name alone.
 
-use penstock_tests::deployed::{STREAMER, TRANSFORM};
+use penstock_tests::deployed::{LAKER, STARTER, STREAMER, TRANSFORM};
 use penstock_tests::{COPIER, LOADER, READER};
 
 /// Statements without which a function is refused something: the step that fails, and the action.
-pub const ENFORCED: [(&str, &str, &str); 32] = [
+pub const ENFORCED: [(&str, &str, &str); 47] = [
     (READER, "ReadLanding", "FetchError: s3:GetObject"),
     (READER, "SendRows", "SendError: sqs:SendMessageBatch"),
     (READER, "WriteReceipts", "ReceiptError: s3:PutObject"),
@@ -40,6 +40,22 @@ pub const ENFORCED: [(&str, &str, &str); 32] = [
     (STREAMER, "SendTasks", "TasksError: sqs:SendMessageBatch"),
     (STREAMER, "WriteQuarantine", "QuarantineError: s3:PutObject"),
     (STREAMER, "HandOver", "visibility of messages was not shortened: sqs:ChangeMessageVisibilityBatch"),
+    (LAKER, "ReadLanding", "FetchError: HEAD"),
+    (LAKER, "ReadStage", "FetchError: HEAD"),
+    (LAKER, "WriteLake", "LakeError: s3:PutObject"),
+    (LAKER, "KeepNotes", "WorkError: s3:GetObject"),
+    (LAKER, "WriteReceipts", "WorkError: s3:PutObject"),
+    (LAKER, "HandToGlue", "HandOverError: sqs:SendMessageBatch"),
+    (LAKER, "WriteQuarantine", "QuarantineError: s3:PutObject"),
+    (LAKER, "HandOver", "visibility of messages was not shortened: sqs:ChangeMessageVisibilityBatch"),
+    // It looks for what is kept before it keeps anything.
+    (STARTER, "KeepClaims", "StoreError: s3:GetObject"),
+    (STARTER, "FindClaims", "StoreError: s3:ListBucket"),
+    (STARTER, "LookAtObjects", "HeadError: HEAD"),
+    (STARTER, "StartRuns", "Refused: glue:StartJobRun"),
+    (STARTER, "StartCrawls", "Refused: glue:StartCrawler"),
+    (STARTER, "WriteQuarantine", "QuarantineError: s3:PutObject"),
+    (STARTER, "HandOver", "visibility of messages was not shortened: sqs:ChangeMessageVisibilityBatch"),
 ];
 
 const NO_KMS: &str = "MiniStack's S3 encrypts nothing, so it asks no key";
@@ -51,7 +67,7 @@ const ASKED_ONCE: &str =
 const LOGS: &str = "MiniStack writes a function's log itself and not under its role";
 
 /// Statements that the local cloud does not enforce, so that only AWS can prove them, and why.
-pub const NOT_ENFORCED: [(&str, &str, &str); 26] = [
+pub const NOT_ENFORCED: [(&str, &str, &str); 37] = [
     (READER, "ReceiveEvents", POLLER),
     (READER, "SeeWhatVanished", NO_403),
     (READER, "DecryptLanding", NO_KMS),
@@ -78,4 +94,15 @@ pub const NOT_ENFORCED: [(&str, &str, &str); 26] = [
     (STREAMER, "EncryptQuarantine", NO_KMS),
     (STREAMER, "WriteLogs", LOGS),
     (TRANSFORM, "WriteLogs", LOGS),
+    (LAKER, "ReceiveEvents", POLLER),
+    (LAKER, "SeeWhatVanished", NO_403),
+    (LAKER, "DecryptLanding", NO_KMS),
+    (LAKER, "FindNotes", NO_403),
+    (LAKER, "EncryptQuarantine", NO_KMS),
+    (LAKER, "WriteLogs", LOGS),
+    (STARTER, "ReceiveEvents", POLLER),
+    (STARTER, "SeeWhatVanished", NO_403),
+    (STARTER, "DecryptLanding", NO_KMS),
+    (STARTER, "EncryptQuarantine", NO_KMS),
+    (STARTER, "WriteLogs", LOGS),
 ];

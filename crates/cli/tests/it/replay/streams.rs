@@ -76,6 +76,37 @@ async fn records_that_s3_to_kinesis_rejected_go_onto_the_stream_and_refused_ones
 }
 
 #[tokio::test]
+async fn rows_go_under_the_partition_key_that_their_contract_asks_for() {
+    let table = "    customProperties: [{property: penstock.partitionBy, value: name}]\n";
+    let rig = Rig::new("stream", "json", table, true);
+    rig.arrive("s3-to-kinesis", "stream/people/a.json", "{\"id\":1,\"name\":\"Bobby\"}\n");
+    rig.cloud.put("stage", FAILED, line("{\"id\":2,\"name\":\"Charles\"}", json!({})));
+    assert_eq!(rig.replay(&["--dataset", "people"]).await.code, 0);
+    assert_eq!(rig.replay(&["--failed", "--dataset", "people"]).await.code, 0);
+    let keys: Vec<String> = rig.cloud.state().records.iter().map(|(_, key, _)| key.clone()).collect();
+    assert_eq!(keys, ["Bobby", "Charles"].map(|name| ident::stable_id([name]).to_string()));
+}
+
+#[tokio::test]
+async fn a_row_that_no_record_of_the_stream_holds_is_told_and_the_others_go() {
+    let rig = Rig::new("stream", "json", "", false);
+    rig.cloud.state().record_kib = Some(1);
+    let long = format!("stream/people/{}.json", "x".repeat(900));
+    rig.arrive("s3-to-kinesis", &long, "{\"id\":1,\"name\":\"Bobby\"}\n");
+    rig.arrive("s3-to-kinesis", "stream/people/a.json", "{\"id\":2,\"name\":\"Charles\"}\n");
+    for arguments in [&["--dataset", "people", "--dry-run"][..], &["--dataset", "people"]] {
+        let run = rig.replay(arguments).await;
+        assert_eq!((run.code, run.err.as_str()), (0, ""), "{}", run.out);
+        assert!(
+            run.out.contains("row_too_large") && run.out.contains("the stream takes 1024"),
+            "{}",
+            run.out
+        );
+    }
+    assert_eq!(rows(&rig).iter().map(|row| row["id"].clone()).collect::<Vec<_>>(), ["2"]);
+}
+
+#[tokio::test]
 async fn what_firehose_failed_on_goes_back_once_and_rows_keep_their_stamps() {
     let rig = Rig::new("stream", "json", "", false);
     rig.cloud.put("stage", FAILED, failed_lines().concat());
