@@ -164,8 +164,8 @@ test: setup $(VENV)/spark/installed build ## all tests, on the local cloud and a
 # As it is released, and no machine's numbers: ratios of one run.
 .PHONY: bench
 bench: $(VENV)/bench/installed ## speed, memory and cold start beside peers [ARGS='--only copy' (firehose, ingest, parts, lake, memory, stream, starter) --quick]
-	cargo build --release --locked -p firehose-transform -p s3-to-redshift-copy -p s3-to-kinesis -p glue-job-starter \
-	  -p penstock-bench
+	cargo build --release --locked -p firehose-transform -p s3-to-redshift-copy -p s3-to-kinesis -p s3-to-lake \
+	  -p glue-job-starter -p penstock-bench
 	@$(or $(CARGO_TARGET_DIR),target)/release/penstock-bench $(ARGS)
 
 .PHONY: fuzz

@@ -1,5 +1,6 @@
-# Reads all Parquet files below a folder with pyarrow and with DuckDB, and prints what each found, as texts; and where
-# pyarrow finds that a file's statistics are not those of its values. Knows nothing of Penstock.
+# Reads all Parquet files below a folder with pyarrow and with DuckDB, as one table of the columns that any of them has,
+# and prints what each found, as texts; and where pyarrow finds that a file's statistics are not those of its values.
+# Knows nothing of Penstock.
 import json
 import sys
 from datetime import datetime
@@ -19,7 +20,10 @@ def main(folder):
 
 
 def by_pyarrow(folder):
-    table = pyarrow.dataset.dataset(folder, format="parquet", partitioning="hive").to_table()
+    files = pyarrow.dataset.dataset(folder, format="parquet", partitioning="hive")
+    schemas = [files.schema, *(file.physical_schema for file in files.get_fragments())]
+    schema = pyarrow.unify_schemas(schemas, promote_options="permissive")
+    table = pyarrow.dataset.dataset(folder, schema=schema, format="parquet", partitioning="hive").to_table()
     types = {field.name: str(field.type) for field in table.schema}
     required = [field.name for field in table.schema if not field.nullable]
     columns = {name: [text(value, types[name]) for value in table.column(name).to_pylist()] for name in types}
@@ -45,7 +49,7 @@ def text(value, type_name):
 def by_duckdb(folder):
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
-    files = f"read_parquet('{folder}/**/*.parquet', hive_partitioning = true)"
+    files = f"read_parquet('{folder}/**/*.parquet', hive_partitioning = true, union_by_name = true)"
     types = {row[0]: row[1] for row in connection.execute(f"DESCRIBE SELECT * FROM {files}").fetchall()}
     columns, found = {}, {}
     for name, type_name in types.items():
@@ -92,7 +96,8 @@ def holds(statistics, column):
         plain = [own.encode() if isinstance(own, str) else own for own in (statistics.min, statistics.max)]
         return statistics.has_min_max and plain == [least, most]
     if pyarrow.types.is_floating(column.type) and not statistics.has_min_max:
-        # pyarrow leaves ranges of floats in IEEE's total order alone, which is the order that they are declared in.
+        # pyarrow leaves ranges of floats in IEEE's total order alone, which is the order that they are declared in. A
+        # test in Rust reads them.
         return True
     ordered = sorted(values.to_pylist())
     own = [pyarrow.scalar(end, column.type).as_py() for end in (statistics.min, statistics.max)]

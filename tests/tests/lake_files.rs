@@ -149,11 +149,16 @@ fn contract(columns: &[String]) -> Contract {
 
 /// Writes the files of NDJSON below a folder.
 fn write(contract: &Contract, lines: &str, limits: Limits, folder: &Path) {
+    write_source(contract, ("t/1.json", lines), limits, folder);
+}
+
+/// The same of a source with this key.
+fn write_source(contract: &Contract, (key, lines): (&str, &str), limits: Limits, folder: &Path) {
     let checker = Arc::new(Checker::compile(Arc::new(contract.clone())).unwrap());
-    let origin = Origin::new("s3://b/t/1.json", ident::stable_id(["o"]), 1);
+    let origin = Origin::new(format!("s3://b/{key}"), ident::stable_id([key]), 1);
     let mut ingest = Ingest::new(checker, origin, decode::Limits::default()).unwrap();
     let layout = Layout::new(contract);
-    let mut writers = Writers::new(&layout, source_id("b", "t/1.json"), limits).unwrap();
+    let mut writers = Writers::new(&layout, source_id("b", key), limits).unwrap();
     let (mut batch, mut bytes) = (Batch::default(), lines.as_bytes());
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut keep = |pieces: Vec<Piece>| {
@@ -247,6 +252,45 @@ fn partitions_are_read_as_they_were_written() {
     for reader in ["pyarrow", "duckdb"] {
         let ids = column(&read, reader, "id").into_iter();
         assert_eq!(ids.zip(column(&read, reader, "p")).collect::<BTreeMap<_, _>>(), wanted, "{reader}");
+    }
+}
+
+#[test]
+fn files_of_an_older_and_a_newer_contract_are_one_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = |columns: &[&str]| contract(&columns.iter().map(|own| (*own).to_owned()).collect::<Vec<_>>());
+    let older = own(&[
+        "name: id, physicalType: integer, required: true",
+        "name: text, physicalType: varchar(3)",
+        "name: gone, physicalType: date",
+        "name: p, physicalType: varchar(9), partitioned: true",
+    ]);
+    let newer = own(&[
+        "name: added, physicalType: 'numeric(9,1)'",
+        "name: id, physicalType: bigint, required: true",
+        "name: text, physicalType: varchar(9)",
+        "name: p, physicalType: varchar(9), partitioned: true",
+    ]);
+    let before =
+        "{\"id\":-2147483648,\"text\":\"abc\",\"gone\":\"2026-01-02\",\"p\":\"x\"}\n{\"id\":2,\"p\":\"y\"}\n";
+    let after = "{\"id\":9223372036854775807,\"text\":\"abcdefghi\",\"added\":0.5,\"p\":\"x\"}\n{\"id\":3,\"p\":\"y\"}\n";
+    write_source(&older, ("t/old.json", before), ROOMY, folder.path());
+    write_source(&newer, ("t/new.json", after), ROOMY, folder.path());
+    let read = read(folder.path());
+    let wanted = [
+        ["-2147483648", "abc", "2026-01-02", "-", "x"],
+        ["2", "-", "-", "-", "y"],
+        ["3", "-", "-", "-", "y"],
+        ["9223372036854775807", "abcdefghi", "-", "0.5", "x"],
+    ];
+    for (reader, widest) in [("pyarrow", "int64"), ("duckdb", "BIGINT")] {
+        assert_eq!(read[reader]["types"]["id"], widest, "{reader}");
+        let columns = ["id", "text", "gone", "added", "p"].map(|name| column(&read, reader, name));
+        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+        let mut rows: Vec<Vec<String>> =
+            (0..columns[0].len()).map(|row| columns.iter().map(|own| text(&own[row])).collect()).collect();
+        rows.sort();
+        assert_eq!(rows, wanted, "{reader}");
     }
 }
 

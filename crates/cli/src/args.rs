@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use penstock_core::sql::GrantRole;
 
-/// Checks data contracts, makes the warehouse ready for them, and accounts for what was loaded
+/// Checks data contracts, makes warehouse and catalog ready for them, accounts for what was loaded, and replays what was
+/// not loaded
 #[derive(Debug, Parser)]
 #[command(version, after_help = "Exit codes: 0 done, 1 the contracts or the warehouse say no, 2 wrong usage")]
 pub struct Cli {
@@ -122,7 +123,9 @@ Loads may read more than files sent: a file that is delivered again has still on
 found unchanged, once more. Less is read while rows wait in the queue; less with an empty queue, or messages in its \
 dead-letter queue, are told as rows that no load has. Of a dataset without a queue only files of which nothing loads \
 have a receipt; of those that loaded the ledger has a line each. If the table does not hold as many rows \
-as were inserted, a note says so: rows may have been deleted since.\n
+as were inserted, a note says so: rows may have been deleted since. Of the lake receipts are added up and held against \
+nothing: what s3-to-lake handed over, and what the Glue job did, have none, and messages of the lake's queues are not \
+counted (the dashboard penstock-<stage>-lake-route shows them). Datasets of format binary are not shown.\n
 Environment:
   WORK_BUCKET             bucket of the receipts
 ",

@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::path::Path;
 
-use penstock_core::contract::Contract;
+use penstock_core::contract::{Contract, LakeFormat};
 
 use crate::args::CheckArgs;
 use crate::contracts::{ContractFile, Contracts};
 use crate::failure::{Exit, Failure};
+use crate::lint::route_of;
 
 /// Checks the contracts and prints the report.
 pub fn run(args: &CheckArgs, out: &mut dyn Write) -> Result<Exit, Failure> {
@@ -39,8 +40,8 @@ fn print(file: &ContractFile, out: &mut dyn Write) -> std::io::Result<()> {
 
 fn line(path: &str, contract: &Contract) -> String {
     let name = Path::new(path).file_name().map_or_else(|| path.into(), |name| name.to_string_lossy());
-    if contract.is_binary() {
-        let Contract { dataset, version, .. } = contract;
+    let Contract { dataset, version, .. } = contract;
+    if contract.is_binary() || (is_lake_only(contract) && contract.lake.format == Some(LakeFormat::AsIs)) {
         return format!("ok  {name}  dataset {dataset} {version} → the lake, as it is");
     }
     let key: Vec<&str> = contract
@@ -53,14 +54,18 @@ fn line(path: &str, contract: &Contract) -> String {
         true => "no key: rows are appended".to_owned(),
         false => format!("key {}", key.join(", ")),
     };
-    format!(
-        "ok  {name}  dataset {} {} → {}.{}, {}, {key}",
-        contract.dataset,
-        contract.version,
-        contract.warehouse.schema,
-        contract.table.as_str(),
-        counted(contract.columns.len(), "column"),
-    )
+    let target = match is_lake_only(contract) {
+        true => "the lake, as Parquet".to_owned(),
+        false => format!("{}.{}", contract.warehouse.schema, contract.table.as_str()),
+    };
+    let columns = counted(contract.columns.len(), "column");
+    format!("ok  {name}  dataset {dataset} {version} → {target}, {columns}, {key}")
+}
+
+/// Whether no row of it comes to the warehouse: its files are below `lake/`, and it has no stream.
+fn is_lake_only(contract: &Contract) -> bool {
+    let route = contract.s3.as_ref().and_then(route_of);
+    contract.stream.is_none() && route.as_deref() == Some("lake")
 }
 
 fn summary(files: &[ContractFile]) -> String {

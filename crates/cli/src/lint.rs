@@ -39,7 +39,10 @@ pub fn look(contract: &Contract) -> Findings {
 /// The first segment of a landing key is the route: nobody tells of objects elsewhere.
 fn location(contract: &Contract, found: &mut Findings) {
     let Some(s3) = &contract.s3 else {
-        found.notes.push("no server of type s3: no object is ever taken for this dataset".into());
+        let streamed = if contract.stream.is_some() { "; rows that come by the stream are" } else { "" };
+        found.notes.push(format!(
+            "no server of type s3: no file of the landing bucket is taken for this dataset{streamed}"
+        ));
         return;
     };
     let route = route_of(s3);

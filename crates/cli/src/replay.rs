@@ -9,7 +9,8 @@
 //! |---|---|
 //! | s3-to-sqs-fifo, sqs-fifo-to-redshift | the dataset's FIFO queue, as messages of its packer |
 //! | s3-to-kinesis, and Firehose's failed records | the dataset's Kinesis stream |
-//! | s3-to-redshift-copy | the stage bucket, under `<dataset>/replay/`, as a file that COPY reads |
+//! | s3-to-redshift-copy | the stage bucket, under `<dataset>/replay/`, as a gzip file, which COPY and the Glue job read |
+//! | s3-to-lake, the Glue job | nowhere: their files are made of whole sources, which `--objects` replays |
 //!
 //! A new file in the landing bucket would be simpler, and wrong: its rows would be of another object. Without a key they
 //! would double what the file itself brings when it is loaded after all, and what any other grouping of the same records

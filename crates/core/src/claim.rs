@@ -35,9 +35,15 @@
 //!
 //! A claim that cannot be read is held by nobody known: its lease counts from its last change, and its work starts anew.
 //!
+//! What is the same work: one put of an object, by its URL, its ETag and what tells the put from others, which is S3's
+//! sequencer, or the put's time where an event has none. All are the same however often the put is told. Content that
+//! comes back under its key is another put and new work: the run of its first put cannot have seen it come back, and other
+//! content may have been read meanwhile. A time tells puts apart although it may be of whole seconds: no run begins in the
+//! second in which its object was put. Entries of claims from before puts were written down tell none, and no put is the
+//! same: a run too many costs less than rows too few.
+//!
 //! How far back work is looked for: an object's event is older than every claim that holds it, and a claim was changed
 //! last when S3 says so. Claims that are older than the oldest event (by more than a margin for clocks) hold none of it.
-//! The same object put again later is new work.
 
 mod protocol;
 mod step;
@@ -115,6 +121,16 @@ pub struct Entry {
     pub etag: String,
     /// Size.
     pub bytes: u64,
+    /// What tells this put of the content from others; empty in claims from before it was written down.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub put: String,
+}
+
+impl Entry {
+    /// Whether both are the same put, given that both are under the same URL.
+    fn is_same_put(&self, other: &Self) -> bool {
+        self.etag == other.etag && self.put == other.put
+    }
 }
 
 /// A time at which a schedule asked for a run.

@@ -1,5 +1,10 @@
 //! Rows into Parquet files as a data lake keeps them: which columns, which folder, which file. Pure: rows go in, bytes
 //! with their keys come out; who stores them, and how a dataset's table is declared, is not known here.
+//!
+//! A file has the columns of the contract that it was written by, and is never written anew because that one changed.
+//! Readers find columns by their names: one that came later is NULL in older files, one that was removed is NULL in newer
+//! ones, and stays in older ones for who asks for it. A type that became wider is another one in newer files; what reads
+//! both reads both as the wider one.
 
 mod chunk;
 mod dictionary;
@@ -26,16 +31,20 @@ pub fn source_id(bucket: &str, key: &str) -> HexId {
 /// What one source may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of all open files together: rows that are not encoded yet, and encoded bytes that are too few to leave.
+    /// Bytes of all open files together: open row groups, compressed for the most part, encoded bytes that are too few to
+    /// leave, and 1 KiB for each column of each closed row group, which the footer tells at the file's end. Where it is
+    /// more, the largest row group is closed, or the largest file.
     pub memory_bytes: usize,
-    /// Bytes of a row group as it is kept, compressed for the most part.
+    /// Bytes of a row group as it is kept. What really ends one is the first of three: these bytes, 1,048,576 rows, and
+    /// `memory_bytes`, which the row groups of all folders share.
     pub row_group_bytes: usize,
     /// Folders that one source may write to.
     pub max_partitions: usize,
 }
 
 impl Default for Limits {
-    /// With what is on its way and what the engine holds, a function stays under 256 MiB.
+    /// With what is on its way and what the engine holds, a function stays under 256 MiB. Here memory ends every row group
+    /// that has not its most rows before: 96 MiB of a source of one folder, less of many.
     fn default() -> Self {
         Self { memory_bytes: 96 << 20, row_group_bytes: 128 << 20, max_partitions: 1_000 }
     }

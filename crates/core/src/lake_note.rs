@@ -9,6 +9,8 @@ use crate::ident::HexId;
 
 /// How often the conversion of one content may begin and not end before it counts as too much for a function.
 pub const MAX_DEATHS: u32 = 3;
+/// What the name of a run of the Glue job begins with. A run takes a lease only when it makes files visible.
+const RUN: &str = "glue:";
 /// Most bytes of an S3 key.
 pub const MAX_KEY_BYTES: usize = 1024;
 
@@ -79,6 +81,10 @@ pub struct Note {
     pub state: State,
     /// Keys of all files in the lake's bucket that may be there of the source.
     pub files: Vec<String>,
+    /// Whether files were about to be made visible and it is not known that all were: what is there may be parts of
+    /// several contents then. The Glue job does not change it, so it says nothing once the state is [`State::Done`].
+    #[serde(default)]
+    pub committing: bool,
 }
 
 impl Note {
@@ -95,6 +101,7 @@ impl Note {
         }
         let begun = before.as_ref().filter(|own| own.state == State::Open && own.content == content);
         let attempts = begun.map_or(0, |own| own.attempts).saturating_add(1);
+        let committing = before.as_ref().is_some_and(Self::is_torn);
         let files = before.map(|own| own.files).unwrap_or_default();
         let Holder { name, until_ms } = holder;
         Ok(Self {
@@ -105,6 +112,7 @@ impl Note {
             content,
             state: State::Open,
             files,
+            committing,
         })
     }
 
@@ -113,9 +121,18 @@ impl Note {
         self.attempts > MAX_DEATHS
     }
 
+    /// Whether the files may be parts of several contents: making them visible began and did not end.
+    pub fn is_torn(&self) -> bool {
+        match self.state {
+            State::Done => false,
+            State::Open if self.holder.starts_with(RUN) => true,
+            State::Open | State::Failed | State::HandedOver => self.committing,
+        }
+    }
+
     /// Before any of these files is visible: all that may be there from now on.
     pub fn with_files<'f>(&self, new: impl IntoIterator<Item = &'f str>) -> Self {
-        let mut own = self.clone();
+        let mut own = Self { committing: true, ..self.clone() };
         own.files.extend(new.into_iter().map(str::to_owned));
         own.files.sort_unstable();
         own.files.dedup();
@@ -132,9 +149,9 @@ impl Note {
         Self { until_ms: 0, attempts: self.attempts.saturating_sub(1), ..self.clone() }
     }
 
-    /// The lease given back for good, with the files that are there.
+    /// The lease given back for good, with the files that are there: those of one content.
     pub fn ended(&self, state: State, files: Vec<String>) -> Self {
-        Self { until_ms: 0, attempts: 0, state, files, ..self.clone() }
+        Self { until_ms: 0, attempts: 0, state, files, committing: false, ..self.clone() }
     }
 }
 
@@ -187,6 +204,33 @@ mod tests {
         let next = taken(Some(done), "v2", "b", 1).unwrap().with_files(["t/x=3/p", "t/x=2/p"]);
         assert_eq!(next.files, ["t/x=1/p", "t/x=2/p", "t/x=3/p"]);
         assert_eq!(next.stale(&["t/x=2/p".into(), "t/x=3/p".into()]), ["t/x=1/p"]);
+    }
+
+    #[test]
+    fn files_are_torn_from_the_moment_that_some_may_be_visible_until_all_are() {
+        let before = taken(None, "v0", "a", 0).unwrap();
+        assert!(!before.is_torn());
+        let begun = before.with_files(["t/p"]);
+        assert!(begun.is_torn() && begun.given_back().is_torn());
+        let next = taken(Some(begun.clone()), "v1", "b", 1_000).unwrap();
+        assert!(next.is_torn(), "whoever takes it after a death");
+        for state in [State::Done, State::Failed, State::HandedOver] {
+            let ended = begun.ended(state, vec!["t/p".into()]);
+            assert!(
+                !ended.is_torn() && !taken(Some(ended), "v1", "b", 1_000).unwrap().is_torn(),
+                "{state:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_glue_job_that_began_to_make_files_visible_leaves_them_torn_until_it_ends() {
+        let handed_over = taken(None, "v0", "a", 0).unwrap().ended(State::HandedOver, vec!["t/p".into()]);
+        // As the job writes notes: what it does not know stays.
+        let begun = Note { state: State::Open, holder: "glue:r1".into(), ..handed_over };
+        let next = taken(Some(begun.clone()), "v1", "b", 1_000).unwrap();
+        assert!(begun.is_torn() && next.is_torn());
+        assert!(!Note { state: State::Done, holder: "glue:r2".into(), ..next }.is_torn());
     }
 
     #[test]

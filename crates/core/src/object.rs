@@ -28,15 +28,24 @@ impl ObjectRef {
     }
 }
 
+/// Which writing of an object an event speaks of, as far as it says it. A redelivery says the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Put {
+    /// S3's own number of it, the same in all envelopes.
+    pub sequencer: Option<String>,
+    /// When it was, in ms since 1970.
+    pub at_ms: Option<u64>,
+}
+
 /// What an event speaks of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectEvents {
     /// Objects that were created, in the event's order.
     pub created: Vec<ObjectRef>,
+    /// The put of each of them, in the same order.
+    pub puts: Vec<Put>,
     /// Records that are nothing to load: folder markers, removals, S3's test event.
     pub skipped: usize,
-    /// When the first of the objects was created, in ms since 1970; `None` where one of them does not tell it.
-    pub oldest_ms: Option<u64>,
 }
 
 /// An event that is not one of S3's.
@@ -178,12 +187,8 @@ fn add(
         return Ok(());
     }
     let etag = told.etag.map(|etag| etag.trim_matches('"').to_owned()).filter(|etag| !etag.is_empty());
-    let at_ms = told.time.and_then(ms_of_instant);
-    found.oldest_ms = match (found.created.is_empty(), found.oldest_ms, at_ms) {
-        (true, _, own) => own,
-        (false, Some(oldest), Some(own)) => Some(oldest.min(own)),
-        (false, _, _) => None,
-    };
+    let sequencer = text_at(object, "sequencer").filter(|own| !own.is_empty()).map(str::to_owned);
+    found.puts.push(Put { sequencer, at_ms: told.time.and_then(ms_of_instant) });
     found.created.push(ObjectRef { bucket: bucket.to_owned(), key, size, etag });
     Ok(())
 }
@@ -234,22 +239,32 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_time_is_told_only_where_every_object_has_one() {
-        let at = |time: &str| {
-            let mut record = put("k", 1);
+    fn a_put_is_what_the_record_of_its_object_says() {
+        let record = |key: &str, sequencer: &str, time: &str| {
+            let mut record = put(key, 1);
             record["eventTime"] = time.into();
+            record["s3"]["object"]["sequencer"] = sequencer.into();
             record
         };
-        let oldest = |records: &[Value]| events_in(&json!({"Records": records})).unwrap().oldest_ms;
-        let (late, early) = (at("2026-03-01T00:00:01.250Z"), at("2026-03-01T01:00:00+01:00"));
-        assert_eq!(oldest(&[late.clone(), early.clone()]), Some(1_772_323_200_000));
-        assert_eq!(oldest(std::slice::from_ref(&late)), Some(1_772_323_201_250));
-        assert_eq!(oldest(&[late.clone(), put("k", 1)]), None);
-        assert_eq!(oldest(&[put("k", 1), late.clone()]), None);
-        assert_eq!(oldest(&[late, at("yesterday"), early]), None);
+        let own = |sequencer: Option<&str>, at_ms| Put { sequencer: sequencer.map(str::to_owned), at_ms };
+        let mut event = json!({"Records": [
+            record("a", "0A", "2026-03-01T00:00:01.250Z"),
+            record("folder/", "0B", "2026-03-01T00:00:00Z"),
+            record("b", "", "2026-03-01T01:00:00+01:00"),
+            record("c", "0C", "yesterday"),
+            put("d", 1),
+        ]});
+        event["Records"][1]["s3"]["object"]["size"] = 0.into();
+        let expected = [
+            own(Some("0A"), Some(1_772_323_201_250)),
+            own(None, Some(1_772_323_200_000)),
+            own(Some("0C"), None),
+            own(None, None),
+        ];
+        assert_eq!(events_in(&event).unwrap().puts, expected);
         let event = json!({"source": "aws.s3", "detail-type": "Object Created", "time": "2026-03-01T00:00:00Z",
-            "detail": {"bucket": {"name": "b"}, "object": {"key": "k"}}});
-        assert_eq!(events_in(&event).unwrap().oldest_ms, Some(1_772_323_200_000));
+            "detail": {"bucket": {"name": "b"}, "object": {"key": "k", "sequencer": "0A"}}});
+        assert_eq!(events_in(&event).unwrap().puts, [own(Some("0A"), Some(1_772_323_200_000))]);
     }
 
     #[test]

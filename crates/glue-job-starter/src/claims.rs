@@ -11,6 +11,9 @@ use penstock_core::claim::{self, Answer, Ask, Claiming, Listed, Step, Stored, Wh
 use crate::error::Error;
 use crate::sink::{FindError, Refusal, Sink, Start};
 
+/// Kept back when the log is read: what then follows is a claim, a start of ten seconds at the most, and its closing.
+const START_RESERVE: Duration = Duration::from_secs(16);
+
 /// The claims of one dataset and kind of start.
 #[derive(Debug)]
 pub struct Log<'a> {
@@ -38,7 +41,7 @@ impl Log<'_> {
                 Step::Ask(ask) => ask,
                 Step::Done(why) => return self.ended(why, refusal),
             };
-            let answer = self.answer(ask, &mut refusal).await?;
+            let answer = self.answer(ask, invocation, &mut refusal).await?;
             step = claiming.next(answer, invocation.now_ms());
         }
     }
@@ -56,15 +59,23 @@ impl Log<'_> {
         }
     }
 
-    async fn answer(&self, ask: Ask, refusal: &mut Option<Result<Refusal, String>>) -> Result<Answer, Error> {
+    async fn answer(
+        &self,
+        ask: Ask,
+        invocation: &Invocation,
+        refusal: &mut Option<Result<Refusal, String>>,
+    ) -> Result<Answer, Error> {
         Ok(match ask {
-            Ask::List { since_ms } => Answer::Listed(self.list(since_ms).await?),
+            Ask::List { since_ms } => Answer::Listed(self.list(since_ms, invocation).await?),
             // Another invocation is between its claim and its start. It takes a moment, the message's next turn a minute.
             Ask::Wait(ms) => {
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 Answer::Waited
             }
-            Ask::Read(numbers) => Answer::Read(self.read(&numbers).await?),
+            Ask::Read(numbers) => {
+                self.in_time(invocation)?;
+                Answer::Read(self.read(&numbers).await?)
+            }
             Ask::Write { number, over, body } => {
                 let condition = over.as_deref().map_or(Condition::Absent, Condition::Unchanged);
                 match self.store.put_if(&self.key(number), body, condition).await? {
@@ -104,6 +115,14 @@ impl Log<'_> {
         }
     }
 
+    /// Reading ends while a start can still follow. A claim that is open by then comes free by its lease.
+    fn in_time(&self, invocation: &Invocation) -> Result<(), Error> {
+        match invocation.is_over(START_RESERVE) {
+            true => Err(Error::OutOfTime { dataset: self.dataset.to_owned() }),
+            false => Ok(()),
+        }
+    }
+
     fn key(&self, number: u64) -> String {
         claim::key(&self.folder, number)
     }
@@ -114,7 +133,7 @@ impl Log<'_> {
 
     /// Claims, newest first, up to the first page that ends before that time: a claim was changed last before the next
     /// one was written.
-    async fn list(&self, since_ms: u64) -> Result<Vec<Listed>, Error> {
+    async fn list(&self, since_ms: u64, invocation: &Invocation) -> Result<Vec<Listed>, Error> {
         let request = self.s3.list_objects_v2().bucket(self.bucket).prefix(&self.folder);
         let (mut pages, mut claims) = (request.into_paginator().send(), Vec::new());
         while let Some(page) = pages.next().await {
@@ -132,6 +151,7 @@ impl Log<'_> {
             if claims.last().is_some_and(|own: &Listed| own.modified_ms < since_ms) {
                 break;
             }
+            self.in_time(invocation)?;
         }
         Ok(claims)
     }

@@ -89,7 +89,7 @@ pub enum Error {
         /// The dataset.
         dataset: String,
     },
-    /// The invocation ends before the work's turn comes.
+    /// The invocation ends before the work's turn comes, or before the log is read as far back as the work is old.
     #[error("no time is left for dataset {dataset}")]
     OutOfTime {
         /// The dataset.

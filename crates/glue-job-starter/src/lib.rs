@@ -3,8 +3,9 @@
 //!
 //! Objects of the stage bucket, and those of the landing bucket that s3-to-lake hands over, are the job's; objects of the
 //! lake and curated buckets are the crawler's. All work of a batch for one dataset and kind goes into one claim, which is
-//! also the manifest of its run: how claims keep every piece in one run is `penstock_core::claim`'s. A message is given
-//! back unless all its work is in claims whose runs are started, or in quarantine, or nothing to start.
+//! also the manifest of its run: how claims keep every piece in one run is `penstock_core::claim`'s. A piece is one put of
+//! an object, or one time of a schedule. A message is given back unless all its work is in claims whose runs are started,
+//! or in quarantine, or nothing to start.
 
 mod claims;
 mod config;
@@ -27,9 +28,7 @@ use penstock_aws::telemetry::Metrics;
 use penstock_aws::trigger::{GivenBack as _, answer, logged, quarantined, sqs_batch};
 use penstock_aws::{Invocation, answered, s3_client};
 use penstock_core::claim::{Claim, Claiming, Entry, Kind, Lease, Piece, Tick, folder};
-use penstock_core::object::{ObjectEvents, ObjectRef};
 use penstock_core::quarantine::UNKNOWN_DATASET;
-use penstock_core::row::ms_of_instant;
 use serde_json::Value;
 
 use claims::Log;
@@ -40,10 +39,13 @@ pub use penstock_aws::StartError;
 use place::{Place, place};
 pub use sink::{Cause, MANIFEST};
 use sink::{Sink, What};
-use told::{Schedule, Start, Told, told_in, told_in_text};
+use told::{Created, Schedule, Start, Told, put_at, told_in, told_in_text};
 
 /// Kept back before the deadline: a dataset's turn takes less.
 const RESERVE: Duration = Duration::from_secs(20);
+/// How far back work is looked for that tells no time and came in no message that does, in ms: longer than Lambda tries a
+/// bare event, which is six hours.
+const UNTIMED_MS: u64 = 24 * 3_600_000;
 
 /// The function: its settings and clients, made once.
 #[derive(Debug)]
@@ -98,7 +100,8 @@ impl App {
         }
         let (mut groups, mut failures) = (Groups::default(), Failures::default());
         let told = told_in(&event).map_err(Back::of_event)?;
-        match self.gather(told, 0, &mut groups, metrics).await {
+        let sent = Sent { number: 0, at_ms: invocation.now_ms().saturating_sub(UNTIMED_MS) };
+        match self.gather(told, sent, &mut groups, metrics).await {
             Ok(()) => {}
             Err(Ungathered::Message(reason)) => return Err(Back::of_event(reason)),
             Err(Ungathered::Fault(error)) => drop(failures.insert(0, Arc::new(error))),
@@ -117,9 +120,11 @@ impl App {
         metrics: &mut Metrics,
     ) -> BTreeMap<usize, Back> {
         let (mut groups, mut failures) = (Groups::default(), Failures::default());
+        let untimed_ms = invocation.now_ms().saturating_sub(UNTIMED_MS);
         for (number, message) in batch.records.iter().enumerate() {
+            let sent = Sent { number, at_ms: sent_ms(message).unwrap_or(untimed_ms) };
             let gathered = match told_in_text(message.body.as_deref().unwrap_or_default()) {
-                Ok(told) => self.gather(told, number, &mut groups, metrics).await,
+                Ok(told) => self.gather(told, sent, &mut groups, metrics).await,
                 Err(reason) => Err(Ungathered::Message(reason)),
             };
             let done = match gathered {
@@ -141,26 +146,26 @@ impl App {
     async fn gather(
         &self,
         told: Told,
-        message: usize,
+        sent: Sent,
         groups: &mut Groups,
         metrics: &mut Metrics,
     ) -> Result<(), Ungathered> {
-        let ObjectEvents { created, oldest_ms, .. } = match told {
-            Told::Objects(events) => events,
+        let created = match told {
+            Told::Objects(created) => created,
             Told::Schedule(schedule) => {
-                return self.schedule(schedule, message, groups).map_err(Ungathered::Message);
+                return self.schedule(schedule, sent, groups).map_err(Ungathered::Message);
             }
         };
         let mut first = Ok(());
-        for object in created {
-            let done = self.object(object, oldest_ms, message, groups, metrics).await;
+        for own in created {
+            let done = self.object(own, sent, groups, metrics).await;
             first = first.and(done);
         }
         first.map_err(Ungathered::Fault)
     }
 
-    fn schedule(&self, schedule: Schedule, message: usize, groups: &mut Groups) -> Result<(), String> {
-        let Schedule { dataset, start, id, time } = schedule;
+    fn schedule(&self, schedule: Schedule, sent: Sent, groups: &mut Groups) -> Result<(), String> {
+        let Schedule { dataset, start, id, time, at_ms } = schedule;
         let Some((name, own)) = self.config.datasets.get_key_value(&dataset) else {
             return Err(format!("is a schedule of dataset {dataset:?}, which has no contract"));
         };
@@ -171,47 +176,54 @@ impl App {
         if *named == Ok(None) {
             return Err(format!("is a schedule of dataset {dataset}, whose contract names no {what}"));
         }
-        let at_ms = ms_of_instant(&time);
-        groups.add((name, kind), Piece::Tick(Tick { id, time }), at_ms, message);
+        groups.add((name, kind), Piece::Tick(Tick { id, time }), at_ms, sent.number);
         Ok(())
     }
 
     async fn object(
         &self,
-        object: ObjectRef,
-        oldest_ms: Option<u64>,
-        message: usize,
+        created: Created,
+        sent: Sent,
         groups: &mut Groups,
         metrics: &mut Metrics,
     ) -> Result<(), Error> {
-        match place(&self.config, &object) {
+        let object = &created.object;
+        match place(&self.config, object) {
             Place::Nothing(dataset) => {
                 tracing::debug!(source = object.uri(), dataset, "object starts nothing");
                 metrics.add(dataset, "ObjectsSkipped", 1);
             }
             Place::Fault(violation) => {
-                self.quarantine.put_whole(&object, UNKNOWN_DATASET, violation).await?;
+                self.quarantine.put_whole(object, UNKNOWN_DATASET, violation).await?;
                 metrics.add(UNKNOWN_DATASET, "ObjectsFailed", 1);
             }
-            Place::Work(dataset, kind) => match self.entry(object).await? {
-                Some(entry) => groups.add((dataset, kind), Piece::Object(entry), oldest_ms, message),
+            Place::Work(dataset, kind) => match self.entry(created).await? {
+                Some((entry, at_ms)) => {
+                    let at_ms = at_ms.unwrap_or(sent.at_ms);
+                    groups.add((dataset, kind), Piece::Object(entry), at_ms, sent.number);
+                }
                 None => metrics.add(dataset, "ObjectsSuperseded", 1),
             },
         }
         Ok(())
     }
 
-    /// An object's identity, which S3 is asked for only where the event lacks it; `None`: it is gone.
-    async fn entry(&self, object: ObjectRef) -> Result<Option<Entry>, Error> {
+    /// A put's identity, and its time where that is known. S3 is asked only where the event lacks some of it, and then
+    /// for all: it tells of the object as it is now. `None`: it is gone.
+    async fn entry(&self, created: Created) -> Result<Option<(Entry, Option<u64>)>, Error> {
+        let Created { object, put, at_ms } = created;
         let url = object.uri();
-        if let (Some(etag), Some(bytes)) = (&object.etag, object.size) {
-            return Ok(Some(Entry { url, etag: etag.clone(), bytes }));
+        if let (Some(etag), Some(bytes), Some(put)) = (&object.etag, object.size, &put) {
+            return Ok(Some((Entry { url, etag: etag.clone(), bytes, put: put.clone() }, at_ms)));
         }
         match self.s3.head_object().bucket(&object.bucket).key(&object.key).send().await {
             Ok(head) => {
                 let etag = head.e_tag.unwrap_or_default().trim_matches('"').to_owned();
                 let bytes = head.content_length.and_then(|bytes| bytes.try_into().ok()).unwrap_or(0);
-                Ok(Some(Entry { url, etag, bytes }))
+                let modified_ms: Option<u64> =
+                    head.last_modified.and_then(|at| at.to_millis().ok()?.try_into().ok());
+                let put = modified_ms.map(put_at).or(put).unwrap_or_default();
+                Ok(Some((Entry { url, etag, bytes, put }, modified_ms.or(at_ms))))
             }
             Err(error) if error.code() == Some("NotFound") => Ok(None),
             Err(error) => Err(Error::Head { uri: url, message: answered(&error) }),
@@ -263,7 +275,7 @@ impl App {
         let sink = Sink { glue: &self.glue, what, name };
         let log =
             Log { s3: &self.s3, store: &self.store, bucket, folder: folder(dataset, kind), sink, dataset };
-        // An event of the future was told by a clock that goes wrong.
+        // A time of the future was told by a clock that goes wrong.
         let oldest_ms = group.oldest_ms.min(invocation.now_ms());
         let mut claiming = Claiming::new(&draft, self.lease(invocation), &group.pieces, Some(oldest_ms));
         let done = log.claim(&mut claiming, invocation).await;
@@ -292,6 +304,14 @@ impl App {
     }
 }
 
+/// The message that tells of work: its number, and the time that it stands for where the work itself tells none, in ms
+/// since 1970.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    number: usize,
+    at_ms: u64,
+}
+
 /// Why a message is not sorted in.
 enum Ungathered {
     /// It tells of nothing.
@@ -309,6 +329,11 @@ fn back(error: Arc<Error>, receives: u32, now_ms: u64) -> Back {
 fn receives(message: &SqsMessage) -> u32 {
     let count = message.attributes.get("ApproximateReceiveCount");
     count.and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
+/// When a message was sent, in ms since 1970, where SQS says it.
+fn sent_ms(message: &SqsMessage) -> Option<u64> {
+    message.attributes.get("SentTimestamp")?.parse().ok()
 }
 
 fn tell(dataset: &str, error: &Error, metrics: &mut Metrics) {

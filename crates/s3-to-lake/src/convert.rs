@@ -1,6 +1,7 @@
 //! The conversion of one object, under the lease of its source: read, note what may be there from now on, make the files
 //! visible, delete those of an earlier content, note what is there. Whoever dies anywhere on this way leaves a note that
-//! names every file that may be there, so that the next one writes the same files again and nothing is left behind.
+//! names every file that may be there, so that the next one writes the same files again and nothing is left behind. Where
+//! the next one's content gives no files, those of the earlier contents stay, unless they are parts of several.
 
 use std::sync::Arc;
 
@@ -25,6 +26,10 @@ use crate::place::Records;
 use crate::read::{Reading, Stop, Tally};
 use crate::sink::Uploads;
 use crate::{App, Delivered, Files};
+
+/// How a contract names the Glue job of its stage, of which is known what it can do. A job of another name may be able to
+/// do anything.
+const OWN_JOB: &str = "${GLUE_JOB_NAME}";
 
 /// One object that is converted.
 struct Conversion<'a> {
@@ -156,21 +161,35 @@ impl Conversion<'_> {
         };
         let stopped = reading.in_time(body).await;
         let Reading { tally, uploads, rejects, .. } = reading;
+        match self.judge(stopped, tally, rejects).await {
+            Ok(Ok(tally)) => Ok(Ended::Read(tally, uploads)),
+            Ok(Err(ended)) => {
+                uploads.abort().await;
+                Ok(ended)
+            }
+            Err(error) => {
+                uploads.abort().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The counts of an object that may go into the lake, else how its reading ended. Its last rejects are safe then.
+    async fn judge(
+        &self,
+        stopped: Result<(), Stop>,
+        tally: Tally,
+        rejects: Writer<'_>,
+    ) -> Result<Result<Tally, Ended>, Error> {
         let whole = match stopped {
             Ok(()) => self.too_many_rejects(&tally),
             Err(Stop::Broken(violation)) => Some(violation),
-            Err(stop) => {
-                uploads.abort().await;
-                return self.stopped(stop);
-            }
+            Err(stop) => return self.stopped(stop).map(Err),
         };
         close(rejects, whole.as_ref()).await?;
         Ok(match whole {
-            None => Ended::Read(tally, uploads),
-            Some(violation) => {
-                uploads.abort().await;
-                Ended::Failed(tally, violation)
-            }
+            None => Ok(tally),
+            Some(violation) => Err(Ended::Failed(tally, violation)),
         })
     }
 
@@ -253,29 +272,69 @@ impl Conversion<'_> {
         tally: Tally,
         violation: Violation,
     ) -> Result<Delivered, Error> {
-        let receipt = self.receipt(&tally, (Status::Failed, Some(violation.reason)));
-        log(&receipt, &tally, Files::default());
+        let (kept, deleted) = self.without_torn(lease).await?;
+        let reason = match deleted {
+            0 => violation.reason,
+            _ => format!(
+                "{}; {deleted} files of contents that were there in part are deleted",
+                violation.reason
+            ),
+        };
+        let files = Files { written: 0, deleted };
+        let receipt = self.receipt(&tally, (Status::Failed, Some(reason)));
+        log(&receipt, &tally, files);
         self.app.write_receipt(&receipt, &self.identity.object_id).await?;
-        lease.write(lease.note.ended(State::Failed, lease.note.files.clone())).await?;
-        Ok(Delivered::Converted(Box::new(receipt), Files::default()))
+        lease.write(lease.note.ended(State::Failed, kept)).await?;
+        Ok(Delivered::Converted(Box::new(receipt), files))
     }
 
-    /// The dataset's Glue job has it, if there is one. It converts stage objects of datasets that are not this
-    /// function's, so it would take none of these.
+    /// The dataset's Glue job has it, if there is one that can do it.
     async fn too_much(&self, lease: &mut Lease<'_>, reason: String) -> Result<Delivered, Error> {
-        let has_job = self.records == Records::Raw && self.checker.contract().lake.glue_job.is_some();
-        let Some(queue_url) = self.app.config.glue_queue_url.as_ref().filter(|_| has_job) else {
-            let reason = format!("{reason}; there is no Glue job that it could be handed to");
-            let violation = Violation::record(Rule::NoProgress, reason);
-            self.quarantine_whole(violation.clone()).await?;
-            return self.fail(lease, Tally::default(), violation).await;
+        let queue_url = match self.job_queue() {
+            Ok(queue_url) => queue_url,
+            Err(obstacle) => {
+                let violation = Violation::record(Rule::NoProgress, format!("{reason}; {obstacle}"));
+                self.quarantine_whole(violation.clone()).await?;
+                return self.fail(lease, Tally::default(), violation).await;
+            }
         };
+        let (kept, _) = self.without_torn(lease).await?;
         self.app.hand_over(queue_url, &self.object, &self.identity).await?;
         let (source, dataset) = (self.object.uri(), self.dataset());
         tracing::warn!(source, dataset, reason, "object is handed to the dataset's Glue job");
         // The job changes the same note: what is there of an earlier content goes when its own files are there.
-        lease.write(lease.note.ended(State::HandedOver, lease.note.files.clone())).await?;
+        lease.write(lease.note.ended(State::HandedOver, kept)).await?;
         Ok(Delivered::HandedOver(dataset.to_owned()))
+    }
+
+    /// The queue by which the dataset's Glue job gets the object, else why it cannot have it.
+    fn job_queue(&self) -> Result<&str, String> {
+        let contract = self.checker.contract();
+        let (job, queue_url) = (&contract.lake.glue_job, &self.app.config.glue_queue_url);
+        let (Some(job), Some(queue_url)) = (job, queue_url) else {
+            return Err("there is no Glue job that it could be handed to".to_owned());
+        };
+        if self.records == Records::Stamped {
+            return Err("Glue jobs take no stage objects of a dataset with penstock.lakeFormat".to_owned());
+        }
+        let needs = contract.unstamped_needs();
+        if job.as_str() == OWN_JOB && !needs.is_empty() {
+            return Err(format!("the Glue job of the stage cannot do what it takes: {}", needs.join(", ")));
+        }
+        Ok(queue_url)
+    }
+
+    /// The files that stay where the content gives none, and how many do not: where making an earlier one visible did not
+    /// end, what is there may be of several contents, and its source alone can tell which.
+    async fn without_torn(&self, lease: &Lease<'_>) -> Result<(Vec<String>, u64), Error> {
+        let files = &lease.note.files;
+        if !lease.note.is_torn() {
+            return Ok((files.clone(), 0));
+        }
+        self.app.lake.delete(files).await?;
+        let (source, dataset, deleted) = (self.object.uri(), self.dataset(), files.len() as u64);
+        tracing::error!(source, dataset, deleted, "files of contents that were there in part are deleted");
+        Ok((Vec::new(), deleted))
     }
 
     async fn quarantine_whole(&self, violation: Violation) -> Result<(), Error> {

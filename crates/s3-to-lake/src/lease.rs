@@ -101,8 +101,16 @@ async fn read(text: &[u8], lake: &Store, source: Source<'_>, content: &Content) 
     let files = there(lake, source).await?;
     let (files_found, uri) = (files.len(), source.uri);
     tracing::error!(source = uri, error = %error, files_found, "note cannot be read, the lake was listed instead");
-    let (source, holder) = (uri.to_owned(), String::new());
-    Ok(Note { source, holder, until_ms: 0, attempts: 0, content: content.clone(), state: State::Open, files })
+    Ok(Note {
+        source: uri.to_owned(),
+        holder: String::new(),
+        until_ms: 0,
+        attempts: 0,
+        content: content.clone(),
+        state: State::Open,
+        files,
+        committing: false,
+    })
 }
 
 /// The files of a source that are in the lake, whoever made them: all of them have its id in their names.

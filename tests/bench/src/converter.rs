@@ -16,24 +16,21 @@ use penstock_core::lake::{Layout, Limits, Piece, Writers, source_id};
 use penstock_core::row::{Checker, Origin};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::orders::{CONTRACT, OrderForm, Orders};
-use crate::process::peak_memory_mb;
+use crate::orders::{CONTRACT, OrderForm};
 
 /// As a read of S3 hands it over.
 const READ_BYTES: usize = 64 << 10;
 
-/// One file, or one made on the fly.
+/// One file into one.
 #[derive(Debug, Args)]
 pub struct Conversion {
     form: OrderForm,
-    /// Where the file lies; made on the fly where there is none.
+    /// Where the file lies.
     #[arg(long)]
-    input: Option<PathBuf>,
-    /// Where the Parquet goes; dropped where nobody wants it.
+    input: PathBuf,
+    /// Where the Parquet goes.
     #[arg(long)]
-    output: Option<PathBuf>,
-    #[arg(long, default_value_t = 0)]
-    megabytes: usize,
+    output: PathBuf,
     #[arg(long)]
     stamps: bool,
 }
@@ -44,7 +41,6 @@ pub struct Told {
     pub rows: u64,
     /// Of all threads, reading and writing included.
     pub cpu_ms: f64,
-    pub peak_mb: f64,
 }
 
 /// Converts, and prints what it took.
@@ -54,16 +50,12 @@ pub fn child(conversion: &Conversion) -> anyhow::Result<()> {
     let contract = Contract::parse(&contract)?;
     let layout = Layout::new(&contract);
     let begin = clock_gettime(ClockId::ProcessCPUTime);
-    let mut ours = Ours::new(contract, &layout, conversion.output.as_deref())?;
-    let made = match &conversion.input {
-        Some(input) => ours.read(input).map(|()| None)?,
-        None => Some(ours.read_made(Orders::new(conversion.form), conversion.megabytes << 20)?),
-    };
+    let mut ours = Ours::new(contract, &layout, &conversion.output)?;
+    ours.read(&conversion.input)?;
     let rows = ours.finish()?;
-    ensure!(made.is_none_or(|made| made == rows), "{rows} rows of {made:?} orders");
     let end = clock_gettime(ClockId::ProcessCPUTime);
     let cpu_ms = (end.tv_sec - begin.tv_sec) as f64 * 1e3 + (end.tv_nsec - begin.tv_nsec) as f64 / 1e6;
-    let told = Told { rows, cpu_ms, peak_mb: peak_memory_mb(std::process::id())? };
+    let told = Told { rows, cpu_ms };
     println!("{}", serde_json::to_string(&told)?);
     Ok(())
 }
@@ -73,12 +65,12 @@ struct Ours<'l> {
     ingest: Ingest,
     batch: Batch,
     writers: Writers<'l>,
-    output: Option<File>,
+    output: File,
     rows: u64,
 }
 
 impl<'l> Ours<'l> {
-    fn new(contract: Contract, layout: &'l Layout, output: Option<&Path>) -> anyhow::Result<Self> {
+    fn new(contract: Contract, layout: &'l Layout, output: &Path) -> anyhow::Result<Self> {
         let origin =
             Origin::new("s3://bench-landing/lake/orders/a", ident::stable_id(["bench"]), 1_772_700_000_000);
         let checker = Arc::new(Checker::compile(Arc::new(contract))?);
@@ -86,7 +78,7 @@ impl<'l> Ours<'l> {
             ingest: Ingest::new(checker, origin, decode::Limits::default())?,
             batch: Batch::default(),
             writers: Writers::new(layout, source_id("bench-landing", "lake/orders/a"), Limits::default())?,
-            output: output.map(File::create).transpose()?,
+            output: File::create(output)?,
             rows: 0,
         })
     }
@@ -100,21 +92,6 @@ impl<'l> Ours<'l> {
             }
             self.push(piece.get(..len).unwrap_or_default())?;
         }
-    }
-
-    /// Gives how many orders were made.
-    fn read_made(&mut self, mut orders: Orders, bytes: usize) -> anyhow::Result<u64> {
-        let (mut piece, mut left) = (String::with_capacity(READ_BYTES + 1024), bytes);
-        orders.write_header(&mut piece);
-        while left > 0 {
-            while piece.len() < READ_BYTES {
-                orders.write(&mut piece);
-            }
-            self.push(piece.as_bytes())?;
-            left = left.saturating_sub(piece.len());
-            piece.clear();
-        }
-        Ok(orders.made())
     }
 
     fn push(&mut self, mut bytes: &[u8]) -> anyhow::Result<()> {
@@ -148,9 +125,7 @@ impl<'l> Ours<'l> {
 
     fn keep(&mut self, pieces: Vec<Piece>) -> anyhow::Result<()> {
         for piece in pieces {
-            if let Some(output) = &mut self.output {
-                output.write_all(&piece.bytes)?;
-            }
+            self.output.write_all(&piece.bytes)?;
         }
         Ok(())
     }

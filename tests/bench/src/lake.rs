@@ -1,5 +1,5 @@
 //! How fast files become the lake's Parquet, beside pandas and pyarrow that make the same columns of the same file: CPU
-//! time of one process each, the files' sizes, and the peak of memory that a large file takes.
+//! time of one process each, and the files' sizes; and the peak of memory that the function takes for a large file.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 
 use crate::converter::Told;
+use crate::lake_function;
 use crate::orders::{OrderForm, Orders};
 use crate::table::{Line, Need, median};
 
@@ -16,7 +17,6 @@ const SHARE: f64 = 0.7;
 const TIMES_LESS: f64 = 2.0;
 /// Of pyarrow's size.
 const MOST_SIZE: f64 = 1.05;
-const MOST_MB: f64 = 256.0;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
@@ -29,16 +29,16 @@ pub struct Size {
 }
 
 /// Lines of both formats.
-pub fn lines(python: &Path, size: Size) -> Vec<Line> {
-    let forms = [(OrderForm::Csv, "CSV"), (OrderForm::Ndjson, "NDJSON")];
-    let of = |(form, name): (OrderForm, &str)| {
+pub async fn lines(python: &Path, size: Size) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (form, name) in [(OrderForm::Csv, "CSV"), (OrderForm::Ndjson, "NDJSON")] {
         let failed = |error| vec![Line::failed(format!("{name} to Parquet"), &error)];
-        let mut lines = compared(python, (form, name), size).unwrap_or_else(failed);
-        let what = format!("{name} to Parquet, {} MB streamed: peak memory, MB", size.large_mb);
-        lines.push(memory(&what, form, size.large_mb).unwrap_or_else(|error| Line::failed(what, &error)));
-        lines
-    };
-    forms.into_iter().flat_map(of).collect()
+        lines.extend(compared(python, (form, name), size).unwrap_or_else(failed));
+        let what = format!("s3-to-lake, a file of {} MB of {name}: peak memory, MB", size.large_mb);
+        let line = lake_function::memory(&what, form, size.large_mb).await;
+        lines.push(line.unwrap_or_else(|error| Line::failed(what, &error)));
+    }
+    lines
 }
 
 /// Contestants take turns, so that a slow minute of the machine is everybody's.
@@ -130,13 +130,6 @@ fn told_lines(
             need: Need::AtMost(MOST_SIZE),
         },
     ]
-}
-
-fn memory(what: &str, form: OrderForm, megabytes: usize) -> anyhow::Result<Line> {
-    let mut command = Command::new(std::env::current_exe()?);
-    let told = run(command.args(["lake-convert", form.argument(), "--megabytes", &megabytes.to_string()]))?;
-    let (ours, need) = (format!("{:.1} MB", told.peak_mb), Need::AtMost(MOST_MB));
-    Ok(Line { what: what.to_owned(), ours, against: String::new(), figure: Ok(told.peak_mb), need })
 }
 
 fn run(command: &mut Command) -> anyhow::Result<Told> {

@@ -11,6 +11,7 @@ mod envelope;
 mod firehose;
 mod ingest;
 mod lake;
+mod lake_function;
 mod memory;
 mod orders;
 mod ours;
@@ -121,7 +122,7 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<Vec<Line>> {
             true => lake::Size { file_mb: 32, large_mb: 128, rounds: 1 },
             false => lake::Size { file_mb: 128, large_mb: 1024, rounds: 5 },
         };
-        lines.extend(lake::lines(&arguments.python, size));
+        lines.extend(lake::lines(&arguments.python, size).await);
     }
     if wanted(Part::Memory) {
         lines.extend(memory::lines(megabytes));

@@ -3,26 +3,34 @@
 use std::slice;
 
 use futures_util::future::join_all;
-use penstock_tests::{batch, given_back};
+use penstock_tests::{Bootstrap, LakeRoute, batch, given_back};
 use serde_json::Value;
 
 use crate::rig::{LOOK, expected, rides, route};
+
+/// Another process of the function that has started: what it is given next takes no time but its own.
+async fn ready(route: &LakeRoute) -> Bootstrap {
+    let other = route.another().await.unwrap();
+    assert_eq!(given_back(&other.invoke(&batch(&[])).await.unwrap()).unwrap(), [] as [usize; 0]);
+    other
+}
 
 #[tokio::test]
 async fn of_two_deliveries_at_once_one_converts_and_the_other_comes_again() {
     let route = route().await;
     let message = route.landing.put_for_event("lake/rides/1.json", rides(0..40)).await.unwrap();
-    // The first one stands still with its lease taken and nothing written.
+    let other = ready(&route).await;
+    // The first one stands still with its lease taken and nothing written. The SDK gives an answer up that stands still for
+    // five seconds.
     route.gate.hold_answers_over(4_000);
     let event = batch(slice::from_ref(&message));
     let first = route.laker.invoke(&event);
     let second = async {
         route.gate.held().await;
-        let other = route.another().await.unwrap();
         let held = given_back(&other.invoke(&event).await.unwrap()).unwrap();
+        route.gate.open();
         let logged = other.wait_for_log(|line| line["kind"] == "ObjectHeld").await.unwrap();
         assert!(logged["error"].as_str().unwrap().contains("is being converted by another"), "{logged}");
-        route.gate.open();
         held
     };
     let (first, second) = tokio::join!(first, second);
@@ -36,6 +44,7 @@ async fn of_two_deliveries_at_once_one_converts_and_the_other_comes_again() {
 async fn a_source_that_is_replaced_while_it_is_converted_ends_as_its_newest_content() {
     let route = route().await;
     let old = route.landing.put_for_event("lake/rides/1.json", rides(0..40)).await.unwrap();
+    let other = ready(&route).await;
     route.gate.hold_answers_over(4_000);
     let event = batch(slice::from_ref(&old));
     let first = route.laker.invoke(&event);
@@ -43,7 +52,6 @@ async fn a_source_that_is_replaced_while_it_is_converted_ends_as_its_newest_cont
         route.gate.held().await;
         let new = rides(50..53).replace("2026-01-0", "2026-03-0");
         let new = route.landing.put_for_event("lake/rides/1.json", new).await.unwrap();
-        let other = route.another().await.unwrap();
         let held = given_back(&other.invoke(&batch(slice::from_ref(&new))).await.unwrap()).unwrap();
         route.gate.open();
         (new, held)

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use penstock_tests::LakeRoute;
+use serde_json::{Value, json};
 
-use crate::rig::{COLUMNS, LOOK, contract, contracts, expected, rides, route, trips};
+use crate::rig::{COLUMNS, LOOK, contract, contracts, expected, ride, rides, route, trips};
 
 async fn keys(route: &LakeRoute, dataset: &str) -> BTreeSet<String> {
     route.lake.list(&format!("{dataset}/")).await.unwrap().into_iter().collect()
@@ -33,6 +34,95 @@ async fn a_replaced_source_loses_exactly_its_own_old_files() {
     assert_eq!(own.len(), 4);
     let ids = route.rows("rides", &["id"]).await.unwrap();
     assert_eq!(ids.len(), 40 + 6);
+    route.check_notes().await.unwrap();
+}
+
+/// The note of a source, and where it is.
+async fn note(route: &LakeRoute, key: &str) -> (String, Value) {
+    let source = format!("s3://{}/{key}", route.landing.name);
+    let mut notes = route.notes().await.unwrap().into_iter();
+    notes.find(|(_, note)| note["source"] == source.as_str()).unwrap()
+}
+
+#[tokio::test]
+async fn a_source_whose_note_cannot_be_read_loses_its_old_files_all_the_same() {
+    const SOURCE: &str = "lake/rides/1.json";
+    let route = route().await;
+    route.convert("lake/rides/other.json", rides(100..106)).await.unwrap();
+    route.convert(SOURCE, rides(0..30)).await.unwrap();
+    for (spoiled, range) in [("", 30..33), ("{", 40..41)] {
+        let (key, _) = note(&route, SOURCE).await;
+        route.work.put(&key, spoiled).await.unwrap();
+        route.convert(SOURCE, rides(range.clone())).await.unwrap();
+        let mut rows = [expected(range), expected(100..106)].concat();
+        rows.sort();
+        assert_eq!(route.rows("rides", &LOOK).await.unwrap(), rows, "after {spoiled:?}");
+        route.check_notes().await.unwrap();
+    }
+}
+
+/// A second content of a source has some of its files in the place of the first one's, and never gets the others there.
+async fn die_half_way(route: &LakeRoute, source: &str) {
+    route.convert(source, rides(0..4)).await.unwrap();
+    let (_, first) = note(route, source).await;
+    let mut old = Vec::new();
+    for file in first["files"].as_array().unwrap() {
+        let key = file.as_str().unwrap().to_owned();
+        let bytes = route.lake.get(&key).await.unwrap();
+        old.push((key, bytes));
+    }
+    route.convert(source, rides(12..16).replace("2026-01-03", "2026-02-09")).await.unwrap();
+    let (key, mut second) = note(route, source).await;
+    let mut files: BTreeSet<String> = old.iter().map(|(key, _)| key.clone()).collect();
+    for file in second["files"].as_array().unwrap() {
+        let file = file.as_str().unwrap();
+        if files.insert(file.to_owned()) {
+            route.lake.delete(file).await.unwrap();
+        }
+    }
+    assert_eq!((old.len(), files.len()), (4, 5));
+    for (key, bytes) in old.into_iter().filter(|(key, _)| !key.contains("day=2026-01-01")) {
+        route.lake.put(&key, bytes).await.unwrap();
+    }
+    (second["state"], second["committing"], second["files"]) = (json!("open"), json!(true), json!(files));
+    route.work.put(&key, second.to_string()).await.unwrap();
+    let ids = route.rows("rides", &["id"]).await.unwrap();
+    assert_eq!(ids, ["1", "12", "15", "2"], "a mix of both");
+}
+
+#[tokio::test]
+async fn a_content_that_fails_after_one_that_died_half_way_leaves_no_mix_of_contents() {
+    const SOURCE: &str = "lake/rides/1.json";
+    let route = route().await;
+    die_half_way(&route, SOURCE).await;
+    route.convert("lake/rides/other.json", rides(100..106)).await.unwrap();
+    route.convert(SOURCE, ride(9) + "x\ny\nz\n").await.unwrap();
+    assert_eq!(route.rows("rides", &LOOK).await.unwrap(), expected(100..106));
+    let receipts = route.receipts().await.unwrap();
+    let failed: Vec<_> = receipts.iter().filter(|own| own["status"] == "failed").collect();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(
+        failed[0]["reason"],
+        "3 of 4 records rejected, over 0.5; 5 files of contents that were there in part are deleted"
+    );
+    let is_told = |line: &Value| line["level"] == "ERROR" && line["deleted"] == 5;
+    route.laker.wait_for_log(is_told).await.unwrap();
+    route.check_notes().await.unwrap();
+    // The next one that fails finds nothing in part, and what is whole stays.
+    route.convert(SOURCE, rides(0..2)).await.unwrap();
+    route.convert(SOURCE, ride(9) + "x\ny\n").await.unwrap();
+    let mut rows = [expected(0..2), expected(100..106)].concat();
+    rows.sort();
+    assert_eq!(route.rows("rides", &LOOK).await.unwrap(), rows);
+    route.check_notes().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_content_that_comes_after_one_that_died_half_way_takes_the_place_of_both() {
+    let route = route().await;
+    die_half_way(&route, "lake/rides/1.json").await;
+    route.convert("lake/rides/1.json", rides(50..52)).await.unwrap();
+    assert_eq!(route.rows("rides", &LOOK).await.unwrap(), expected(50..52));
     route.check_notes().await.unwrap();
 }
 

@@ -1,5 +1,6 @@
 //! Objects, messages, contracts and claims that are not as they should be.
 
+use futures_util::future::join_all;
 use penstock_tests::EventFile;
 use serde_json::json;
 
@@ -79,8 +80,9 @@ async fn a_handed_over_object_whose_contract_names_no_job_any_more_waits_for_one
 
 #[tokio::test]
 async fn a_claim_with_a_broken_body_is_replaced_when_a_lease_has_passed_and_its_work_starts_anew() {
-    for body in ["", "{\"version\":", "\u{0}"] {
-        let rig = Rig::with_lease("2").await;
+    // At once: each waits for its lease, which is long enough that a busy machine sees the claim held.
+    join_all(["", "{\"version\":", "\u{0}"].map(|body| async move {
+        let rig = Rig::with_lease("12").await;
         let events = rig.staged("clients", 0..2).await;
         rig.work.put("claims/clients/job/9999999998.json", body).await.unwrap();
         assert_eq!(rig.take(&events).await, [0, 1], "held by nobody known");
@@ -88,7 +90,8 @@ async fn a_claim_with_a_broken_body_is_replaced_when_a_lease_has_passed_and_its_
         assert_eq!(rig.glue.runs().len(), 1);
         let found = rig.runs_by_object("clients/job").await;
         assert_eq!((found.len(), found.values().all(|runs| *runs == 1)), (2, true), "{found:?}");
-    }
+    }))
+    .await;
 }
 
 #[tokio::test]
@@ -102,7 +105,8 @@ async fn an_event_without_etag_or_size_has_s3_asked() {
     assert!(rig.take(&[message(event("clients/a.gz")), message(event("clients/gone.gz"))]).await.is_empty());
     let claim = &rig.claims("clients/job").await[0].1;
     let url = format!("s3://{}/clients/a.gz", rig.stage.name);
-    assert_eq!(claim["entries"], json!([{"url": url, "etag": etag, "bytes": 7}]));
+    let put = format!("at {}", rig.stage.modified_ms("clients/a.gz").await.unwrap());
+    assert_eq!(claim["entries"], json!([{"url": url, "etag": etag, "bytes": 7, "put": put}]));
 }
 
 #[tokio::test]

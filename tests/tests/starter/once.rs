@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use penstock_tests::{Random, until};
 use serde_json::Value;
 
-use crate::rig::{Rig, WITHIN, take, together};
+use crate::rig::{Rig, WITHIN, as_put, take, together};
 
 #[tokio::test]
 async fn one_batch_is_one_run_whose_manifest_has_every_object_and_column() {
@@ -44,6 +44,27 @@ async fn what_came_already_starts_nothing_and_new_content_under_the_same_key_doe
     assert_eq!(rig.glue.runs().len(), 2);
     let claims = rig.claims("orders/job").await;
     assert_eq!(claims[0].1["entries"].as_array().unwrap().len(), 1, "{}", claims[0].1);
+}
+
+#[tokio::test]
+async fn content_that_comes_back_under_its_key_is_run_again_and_each_put_once() {
+    for has_sequencer in [true, false] {
+        let (rig, mut puts) = (Rig::start().await, Vec::new());
+        for (n, content) in ["{\"id\":1}", "{\"id\":2}", "{\"id\":1}"].into_iter().enumerate() {
+            let event = rig.stage.put_for_event("orders/dt=2026-03-01/1.gz", content).await.unwrap();
+            let sequencer = has_sequencer.then(|| format!("0066A5B1C2D3E4F50{n}"));
+            puts.push(as_put(&event, sequencer.as_deref(), &format!("2026-03-01T00:00:0{n}Z")));
+            assert!(rig.take(&puts[n..]).await.is_empty());
+            assert_eq!(rig.glue.runs().len(), n + 1, "{has_sequencer}");
+        }
+        for again in [&puts[..], &puts[..1], &[together(&puts)]] {
+            assert!(rig.take(again).await.is_empty());
+        }
+        assert_eq!(rig.glue.runs().len(), 3, "{has_sequencer}");
+        let claims = rig.claims("orders/job").await;
+        let etags: Vec<&Value> = claims.iter().map(|(_, claim)| &claim["entries"][0]["etag"]).collect();
+        assert_eq!((etags.len(), etags[0] == etags[2], etags[0] == etags[1]), (3, true, false), "{etags:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

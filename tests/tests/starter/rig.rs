@@ -12,8 +12,8 @@ use crate::glue::{CRAWLER, Glue, JOB};
 
 /// The function.
 pub const STARTER: &str = "glue-job-starter";
-/// Longer than any claim of a dead function is held.
-pub const WITHIN: Duration = Duration::from_secs(30);
+/// Longer than any claim is held, also one of a start that a busy machine was too slow for.
+pub const WITHIN: Duration = Duration::from_secs(90);
 
 /// A contract with these properties of its schema.
 pub fn contract(name: &str, custom: &[(&str, &str)]) -> String {
@@ -50,9 +50,10 @@ impl Rig {
         Self::with_lease("60").await
     }
 
-    /// The same with claims that are held for a moment: their functions die.
+    /// The same with claims that are held for a short time: their functions die. It is still ten seconds longer than a
+    /// young claim is waited for, so that a busy machine sees one that is held.
     pub async fn for_dying() -> Self {
-        Self::with_lease("6").await
+        Self::with_lease("15").await
     }
 
     /// The same with claims that are held for so many seconds.
@@ -204,6 +205,18 @@ pub fn message(text: impl ToString) -> Value {
         "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1772323200000"}, "messageAttributes": {},
         "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:glue",
         "awsRegion": "us-east-1"}]})
+}
+
+/// A message of one event, as of another put at this time: S3's with a sequencer, and s3-to-lake's without.
+pub fn as_put(message: &Value, sequencer: Option<&str>, time: &str) -> Value {
+    let mut message = message.clone();
+    let body = &mut message["Records"][0]["body"];
+    let mut event: Value = serde_json::from_str(body.as_str().unwrap()).unwrap();
+    let own = &mut event["Records"][0];
+    own["eventTime"] = time.into();
+    own["s3"]["object"]["sequencer"] = json!(sequencer);
+    *body = event.to_string().into();
+    message
 }
 
 /// The messages' events in one message.

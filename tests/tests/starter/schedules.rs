@@ -40,8 +40,11 @@ async fn a_schedule_that_says_too_little_or_names_what_no_contract_has_goes_into
     let rig = Rig::start().await;
     let mut broken = schedule("orders", "job", "one");
     broken["start"] = "trigger".into();
+    let mut timeless = schedule("orders", "job", "one");
+    timeless["time"] = "<time>".into();
     let events = [
         broken.clone(),
+        timeless,
         schedule("nobody", "job", "one"),
         schedule("plain", "job", "one"),
         schedule("orders", "crawler", "one"),
@@ -56,7 +59,7 @@ async fn a_schedule_that_says_too_little_or_names_what_no_contract_has_goes_into
         })
         .collect();
     assert!(rig.take(&messages).await.is_empty());
-    assert_eq!(rig.quarantined().await, ["unknown_event"; 4]);
+    assert_eq!(rig.quarantined().await, ["unknown_event"; 5]);
     assert!(rig.glue.runs().is_empty());
     let error = rig.starter.invoke(&broken).await.unwrap_err();
     assert_eq!(error.error_type, "EventError", "{error}");

@@ -10,7 +10,8 @@ pub const HELP: &str = concat!(
     "\
 A contract has a table for its Parquet files in the lake bucket, <dataset>, where a key of the lake route may be one of \
 its objects or penstock.lakeFormat is parquet; and one for those in the curated bucket, curated_<dataset>, where \
-penstock.glueJob names who writes them. Where rows have a key and stamps, the view <table>_latest has the newest \
+penstock.glueJob names who makes them of the stage bucket's objects and penstock.lakeFormat is not said: with it they go \
+into the lake. Where rows have a key and stamps, the view <table>_latest has the newest \
 version of each key, ranked as the warehouse ranks them, without deleted ones. Columns have their descriptions and \
 classifications. Types are Hive's: a time of day is a bigint of microseconds, a super is its JSON text.\n
 --apply creates what is not there and brings the rest up to date: columns are added, descriptions and parameters set. \

@@ -15,16 +15,18 @@ pub const HELP: &str = concat!(
 Three things can be replayed:\n
   records in quarantine (the default)  each is held to the contracts of today by the code of the functions. Those that \
 fit go back into their route behind the function that rejected them: into the FIFO queue, the Kinesis stream, or the \
-stage bucket. Those that do not are told with their rules and stay where they are
+stage bucket. Those that do not are told with their rules and stay where they are. Records of the lake route are told, \
+not sent: its files are made of whole sources, which --objects replays
   --failed   records that Firehose could not process, from _failed/ of the stage bucket, the same way
   --objects  whole files of the landing bucket, or of the stage bucket: their events are sent again to the queue that \
-S3 sends them to. With --dry-run they are read, and what of them would be rejected is counted\n
+S3 sends them to. Those of the stage bucket go to the copy route alone. With --dry-run they are read, and what of them \
+would be rejected is counted\n
 A record keeps the identity, the time and the source that it had when its file was read first: replayed twice, or \
 beside its file, it is still one row, and it overwrites no newer one. Content that is loaded already is not loaded \
-again; a file that is older than penstock.dedupDays, of rows without a key, is left alone unless it is of the copy \
-route. What was replayed is noted in the work bucket, and left out the next time; --again takes it once more. Deploy \
-contracts before you replay by them: rows of a version that is not deployed yet wait in a FIFO queue, and on a stream \
-they fail once more and need --failed.\n
+again, what is in the lake is written again; a file that is older than penstock.dedupDays, of rows without a key, is \
+left alone unless it is below copy/ or lake/. What was replayed is noted in the work bucket, and left out the next \
+time; --again takes it once more. Deploy contracts before you replay by them: rows of a version that is not deployed \
+yet wait in a FIFO queue, and on a stream they fail once more and need --failed.\n
 Examples:
   penstock replay --dataset customers --dry-run
   penstock replay --dataset customers --since 2026-11-21T10:00:00Z --until 2026-11-21T12:00:00Z --rate 500

@@ -24,7 +24,14 @@ pub fn statements(database: &Name, access: &Access<'_>) -> Vec<String> {
     let mut statements = vec![format!(
         "CREATE EXTERNAL SCHEMA IF NOT EXISTS {schema}\nFROM DATA CATALOG\nDATABASE '{database}'\nIAM_ROLE {role}"
     )];
-    let grant = |user: &GrantRole| format!("GRANT USAGE ON SCHEMA {schema} TO \"{}\"", user.user());
+    let grant = |user: &GrantRole| {
+        // A user that is there already makes the statement fail, so it is for a person to run.
+        let create = user.create_user();
+        format!(
+            "-- where it is no user yet: {create};\nGRANT USAGE ON SCHEMA {schema} TO \"{}\"",
+            user.user()
+        )
+    };
     statements.extend(users.iter().map(grant));
     statements
 }

@@ -1,7 +1,7 @@
 //! What a contract's files are as a table: where they lie, their columns and their partitions. The layout is the one that
 //! the files are written by. Asks no service, and knows no SQL.
 
-use penstock_core::contract::{Contract, Format, Glob, LakeFormat, PhysicalType, S3Server};
+use penstock_core::contract::{Contract, Glob, LakeFormat, PhysicalType, S3Server};
 use penstock_core::lake::{LakeColumn, Layout};
 
 use super::types::HiveType;
@@ -19,10 +19,11 @@ pub enum Home {
 impl Home {
     /// Where files of the contract's dataset may be that are Parquet.
     pub fn of(contract: &Contract) -> Vec<Self> {
-        let Some(s3) = contract.s3.as_ref().filter(|s3| s3.format != Some(Format::Binary)) else {
+        if contract.is_binary() {
             return Vec::new();
-        };
-        let (lake, on_route) = (&contract.lake, is_on_lake_route(s3));
+        }
+        // Without files of its own a dataset may still have objects in the stage bucket.
+        let (lake, on_route) = (&contract.lake, contract.s3.as_ref().is_some_and(is_on_lake_route));
         let is_converted = lake.format != Some(LakeFormat::AsIs) && (on_route || lake.format.is_some());
         // A job takes stage objects, unless the lake has them; what it takes over from s3-to-lake is the lake's.
         let has_stage_objects = contract.stream.is_some() || !on_route;
@@ -159,13 +160,16 @@ mod tests {
     use super::*;
 
     fn contract(location: &str, servers: &str, custom: &str, columns: &str) -> Contract {
-        Contract::parse(&format!(
+        Contract::parse(&text(location, servers, custom, columns)).unwrap()
+    }
+
+    fn text(location: &str, servers: &str, custom: &str, columns: &str) -> String {
+        format!(
             "apiVersion: v3.1.0\nkind: DataContract\nid: t\nname: t\nversion: 1.0.0\nstatus: active\nservers:\n  \
              - {{server: l, type: s3, location: '{location}', format: json}}\n{servers}schema:\n  - name: Sensor-readings\n    physicalName: readings\n    \
              description: \"A 'row'.\"\n    customProperties: [{custom}]\n    properties:\n      \
              - {{name: id, logicalType: integer, required: true, primaryKey: true, description: Which one.}}\n{columns}"
-        ))
-        .unwrap()
+        )
     }
 
     const JOB: &str = "{property: penstock.glueJob, value: job}";
@@ -187,6 +191,19 @@ mod tests {
         assert_eq!(homes("lake/t/*", "", JOB), [Home::Lake]);
         assert_eq!(homes("*/t/*", STREAM, JOB), [Home::Lake, Home::Curated]);
         assert_eq!(homes("stream/t/*", STREAM, &format!("{JOB}, {}", format("parquet"))), [Home::Lake]);
+    }
+
+    #[test]
+    fn rows_that_come_by_the_stream_alone_have_their_tables() {
+        let homes = |custom: &str| {
+            let server = "  - {server: l, type: s3, location: 'x', format: json}\n";
+            let text = text("x", STREAM, custom, "");
+            assert!(text.contains(server));
+            Home::of(&Contract::parse(&text.replace(server, "")).unwrap())
+        };
+        assert_eq!(homes(""), []);
+        assert_eq!(homes(JOB), [Home::Curated]);
+        assert_eq!(homes(&format!("{JOB}, {{property: penstock.lakeFormat, value: parquet}}")), [Home::Lake]);
     }
 
     #[test]

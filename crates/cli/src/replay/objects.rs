@@ -1,6 +1,6 @@
 //! Whole files: their events once more, to the queue that S3 sends them to. What their function made of them before
-//! decides what happens: content that is loaded already is not loaded again, rows that were sent already are the same
-//! rows, as far back as they are looked for. Reads no record, but for a dry run.
+//! decides what happens: content that is loaded already is not loaded again, what is in the lake is written again, rows
+//! that were sent already are the same rows, as far back as they are looked for. Reads no record, but for a dry run.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -23,7 +23,7 @@ const TOO_OLD: &str =
     "is older than penstock.dedupDays and its rows have no key: those that are loaded would come twice";
 const NO_DATASET: &str = "no contract's location matches the key";
 const NOT_TAKEN: &str = "the event was not taken: run this again";
-const AGAIN: &str = "what is loaded already is not loaded again";
+const AGAIN: &str = "what is loaded already is not loaded again, what is in the lake is written again";
 
 /// Locations of the datasets, their variables filled in.
 type Locations = Vec<(String, Glob)>;
@@ -83,8 +83,9 @@ impl Replay<'_> {
         Ok(places)
     }
 
-    /// Whether rows of a file that is loaded may be loaded once more. The copy route has a ledger of files; the others tell
-    /// rows by their keys, and rows without one only as far back as the contract says.
+    /// Whether rows of a file that is loaded may be loaded once more. The copy route has a ledger of files, and a file of the
+    /// lake route takes its own place; the others tell rows by their keys, and rows without one only as far back as the
+    /// contract says.
     fn would_double(&self, dataset: &str, listed: &Listed) -> bool {
         let Some(contract) = self.checkers.get(dataset).map(|checker| checker.contract()) else {
             return false;
@@ -92,7 +93,8 @@ impl Replay<'_> {
         let days = u64::from(contract.table_options.dedup_days);
         let written = listed.modified.and_then(|own| SystemTime::try_from(own).ok());
         let age = written.and_then(|own| own.elapsed().ok()).unwrap_or_default();
-        contract.key.is_empty() && !listed.key.starts_with("copy/") && age.as_secs() >= days * 86_400
+        let is_known = ["copy/", "lake/"].iter().any(|route| listed.key.starts_with(route));
+        contract.key.is_empty() && !is_known && age.as_secs() >= days * 86_400
     }
 
     /// Decides about one file of a listing.

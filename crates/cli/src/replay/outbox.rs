@@ -1,9 +1,12 @@
 //! Rows as their route takes them: messages of the FIFO queue, records of the stream, or files for COPY. They wait here
 //! until all of a part are judged, because a part is sent, and noted, as one. Sends nothing.
 
+use std::io::Write;
 use std::sync::Arc;
 
-use penstock_core::contract::{Contract, QueueServer};
+use flate2::write::GzEncoder;
+use penstock_core::contract::{Compression, Contract, QueueServer};
+use penstock_core::decode::{Inflate, Limits};
 use penstock_core::ident;
 use penstock_core::parts::{PartError, PartWriter};
 use penstock_core::queue::{Message, Packer};
@@ -46,6 +49,12 @@ impl Way {
     }
 }
 
+/// Whether a part is of the lake route, whose function and Glue job make files of whole sources.
+pub fn is_of_lake_route(key: &str) -> bool {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    name.starts_with("s3-to-lake") || ["json-to-parquet", "glue"].iter().any(|job| name.contains(job))
+}
+
 /// Rows of one object that wait.
 pub enum Outbox<'a> {
     /// Messages, and rows that do not fill one yet.
@@ -56,10 +65,10 @@ pub enum Outbox<'a> {
     Copy(Box<Files>),
 }
 
-/// Files of rows, zstd.
+/// Files of rows, gzip as Firehose's are: the Glue job reads the stage bucket, too, and no zstd.
 pub struct Files {
     parts: PartWriter,
-    /// Full ones, with their names.
+    /// Full ones, with their names; still zstd.
     full: Vec<(String, Vec<u8>)>,
     /// Identity and content of the rows since the last full one.
     ids: Vec<String>,
@@ -124,7 +133,9 @@ impl<'a> Outbox<'a> {
             Self::Copy(mut files) => {
                 let last = files.parts.cut().map_err(|error| error.to_string())?;
                 files.close(last);
-                Packed::Files(files.full, files.rows)
+                let repacked =
+                    files.full.into_iter().map(|(name, zstd)| gzipped(&zstd).map(|gzip| (name, gzip)));
+                Packed::Files(repacked.collect::<Result<_, String>>()?, files.rows)
             }
         })
     }
@@ -151,10 +162,27 @@ impl Files {
     fn close(&mut self, file: Option<Vec<u8>>) {
         if let Some(bytes) = file {
             let id = ident::stable_id(self.ids.iter().map(String::as_str));
-            self.full.push((format!("{id}.json.zst"), bytes));
+            self.full.push((format!("{id}.json.gz"), bytes));
             self.ids.clear();
         }
     }
+}
+
+/// The same bytes of the same rows.
+fn gzipped(zstd: &[u8]) -> Result<Vec<u8>, String> {
+    // Our own packing: no ratio of it is a fault.
+    let limits = Limits { free_bytes: u64::MAX, ..Limits::default() };
+    let mut inflate = Inflate::new(Compression::Zstd, limits);
+    let (mut plain, mut rest) = (Vec::new(), zstd);
+    let mut take = |piece: &[u8]| plain.extend_from_slice(piece);
+    while !rest.is_empty() {
+        let taken = inflate.step(rest, &mut take).map_err(|broken| broken.to_string())?;
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    inflate.finish(&mut take).map_err(|broken| broken.to_string())?;
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&plain).map_err(|error| error.to_string())?;
+    encoder.finish().map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -170,5 +198,30 @@ mod tests {
         assert_eq!(way("s3-to-sqs-fifo-000001.jsonl.gz"), Some(Way::Queue));
         assert_eq!(way("s3-to-kinesis-000000.jsonl.gz"), Some(Way::Stream));
         assert_eq!(way("reader-000000.jsonl.gz"), None);
+        assert_eq!(way("s3-to-lake-000000.jsonl.gz"), None);
+    }
+
+    #[test]
+    fn parts_of_the_lake_route_are_known_whoever_of_it_wrote_them() {
+        for (name, is_one) in [
+            ("s3-to-lake-000000.jsonl.gz", true),
+            ("penstock-dev-json-to-parquet-000000.jsonl.gz", true),
+            ("glue-0123-000000.jsonl", true),
+            ("s3-to-kinesis-000000.jsonl.gz", false),
+            ("reader-000000.jsonl.gz", false),
+        ] {
+            assert_eq!(is_of_lake_route(&format!("glue/0123/{name}")), is_one, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_gzip_of_the_same_lines_and_the_same_each_time() {
+        let lines = "{\"a\":\"1\"}\n".repeat(100_000);
+        let packed = penstock_core::parts::packed(&lines).unwrap();
+        let gzip = gzipped(&packed).unwrap();
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(gzip.as_slice()), &mut text).unwrap();
+        assert!(text == lines && gzip == gzipped(&packed).unwrap());
+        assert!(gzipped(b"no zstd").is_err());
     }
 }

@@ -13,7 +13,7 @@ use super::Replay;
 use super::judge::{Judge, is_row};
 use super::marks::{Marks, id_of};
 use super::origin::{Known, Named, Reason};
-use super::outbox::{Outbox, Way};
+use super::outbox::{Outbox, Way, is_of_lake_route};
 use crate::bucket::{Bucket, Listed};
 use crate::failure::Failure;
 use crate::rejects::line::{Line, Unkept};
@@ -22,7 +22,11 @@ use crate::rejects::{denied, is_reject_part, not_listed};
 
 const UNKNOWN: &str = "of no dataset: deploy a contract for it, and replay the file with --objects";
 const NO_CONTRACT: &str = "the dataset has no contract here";
-const NO_WAY: &str = "no function of this version writes such lines";
+const NO_WAY: &str = "written by a function that this command does not know";
+const LAKE: &str =
+    "of the lake route, whose files are made of whole sources: --objects --prefix replays the file";
+const STAGED: &str =
+    "of the lake route, from the stage bucket: --objects does not replay it there, send its event yourself";
 const NO_SERVER: &str = "the contract has no queue or stream any more to send it to";
 const WHOLE: &str = "about a whole file, which --objects --prefix replays";
 const FAILED: &str = "the file failed as a whole, and nothing of it is loaded: --objects --prefix replays it";
@@ -103,11 +107,11 @@ impl Replay<'_> {
     ) -> Result<(), Failure> {
         let checker = self.checkers.get(dataset).cloned();
         let Some(way) = parts.first().and_then(|first| Way::of_part(&first.key)) else {
-            return self.hold_all(quarantine, dataset, parts, NO_WAY).await;
+            return self.hold_wayless(quarantine, dataset, parts).await;
         };
         let Some(checker) = checker else {
             let reason = if dataset == UNKNOWN_DATASET { UNKNOWN } else { NO_CONTRACT };
-            return self.hold_all(quarantine, dataset, parts, reason).await;
+            return self.hold_all(quarantine, dataset, parts, |_| reason).await;
         };
         // The line that says so stands in one of the parts, of the span or not.
         let mut has_failed = false;
@@ -137,17 +141,35 @@ impl Replay<'_> {
         parts.iter().filter(|part| self.selection.takes_time(part.modified)).collect()
     }
 
+    /// Tells lines that no way leads back from, by their source.
+    async fn hold_wayless(
+        &mut self,
+        quarantine: &Bucket,
+        dataset: &str,
+        parts: &[Listed],
+    ) -> Result<(), Failure> {
+        let is_lake = parts.first().is_some_and(|first| is_of_lake_route(&first.key));
+        let stage = (self.env)("STAGE_BUCKET").map(|bucket| format!("s3://{bucket}/"));
+        let reason = |source: &str| match stage.as_deref() {
+            _ if !is_lake => NO_WAY,
+            _ if dataset == UNKNOWN_DATASET => UNKNOWN,
+            Some(stage) if source.starts_with(stage) => STAGED,
+            _ => LAKE,
+        };
+        self.hold_all(quarantine, dataset, parts, reason).await
+    }
+
     async fn hold_all(
         &mut self,
         quarantine: &Bucket,
         dataset: &str,
         parts: &[Listed],
-        reason: &str,
+        reason: impl Fn(&str) -> &'static str,
     ) -> Result<(), Failure> {
         for part in self.in_span(parts) {
             for line in self.lines(quarantine, &part.key).await? {
                 self.summary.of(dataset).found += 1;
-                self.summary.hold(dataset, reason, &line.source, 1);
+                self.summary.hold(dataset, reason(&line.source), &line.source, 1);
             }
         }
         Ok(())

@@ -22,6 +22,20 @@ fn the_projects_contracts_can_be_used() {
     assert_eq!((run.code, run.err.as_str()), (0, ""), "{}", run.out);
     let line = "ok  transactions.odcs.yaml  dataset transactions 1.0.0 → tgt.transactions, 12 columns, key transaction_id\n";
     assert!(run.out.contains(line), "{}", run.out);
+    let line =
+        "dataset sensor_readings 1.0.0 → the lake, as Parquet, 7 columns, key sensor_id, measured_at\n";
+    assert!(run.out.contains(line), "{}", run.out);
+}
+
+#[test]
+fn a_dataset_without_files_of_its_own_is_told_what_still_comes() {
+    let fed = "apiVersion: v3.1.0\nkind: DataContract\nid: fed\nname: fed\nversion: 1.0.0\nstatus: active\nservers:\n  \
+        - {server: k, type: kinesis, customProperties: [{property: penstock.streamName, value: s}]}\nschema:\n  \
+        - name: fed\n    properties:\n      - {name: id, logicalType: integer, primaryKey: true}\n";
+    let run = check(&[("fed.odcs.yaml", fed)]);
+    let note = "note: no server of type s3: no file of the landing bucket is taken for this dataset; rows that come by \
+        the stream are\n";
+    assert!(run.code == 0 && run.out.contains(note), "{}", run.out);
 }
 
 #[test]

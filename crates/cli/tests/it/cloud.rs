@@ -240,15 +240,19 @@ fn summary(input: &DescribeStreamSummaryInput, record_kib: Option<i32>) -> Descr
     DescribeStreamSummaryOutput::builder().stream_description_summary(summary.build().unwrap()).build()
 }
 
-/// S3 sends the events of `copy/` to a queue, and those of nothing else.
+/// S3 sends the events of `copy/` and of `lake/` to queues, and those of nothing else.
 fn wired() -> GetBucketNotificationConfigurationOutput {
-    let rule = FilterRule::builder().name(FilterRuleName::Prefix).value("copy/").build();
-    let filter = S3KeyFilter::builder().filter_rules(rule).build();
-    let queue = QueueConfiguration::builder()
-        .queue_arn("arn:aws:sqs:eu-central-1:1:copies")
-        .events(Event::S3ObjectCreated)
-        .filter(NotificationConfigurationFilter::builder().key(filter).build());
-    GetBucketNotificationConfigurationOutput::builder().queue_configurations(queue.build().unwrap()).build()
+    let queue = |(prefix, name): (&str, &str)| {
+        let rule = FilterRule::builder().name(FilterRuleName::Prefix).value(prefix).build();
+        let filter = S3KeyFilter::builder().filter_rules(rule).build();
+        let queue = QueueConfiguration::builder()
+            .queue_arn(format!("arn:aws:sqs:eu-central-1:1:{name}"))
+            .events(Event::S3ObjectCreated)
+            .filter(NotificationConfigurationFilter::builder().key(filter).build());
+        queue.build().unwrap()
+    };
+    let queues = [("copy/", "copies"), ("lake/", "lakes")].map(queue).to_vec();
+    GetBucketNotificationConfigurationOutput::builder().set_queue_configurations(Some(queues)).build()
 }
 
 fn error(status: u16, code: &str) -> HttpResponse {

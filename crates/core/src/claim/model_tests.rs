@@ -1,11 +1,12 @@
 //! Starters against a bucket and a Glue in memory, in any order: stopped, slow, killed between any two calls, refused,
-//! with answers lost and clocks apart. In the end every piece of work is in exactly one run.
+//! with answers lost and clocks apart, while objects are overwritten and their content comes back. In the end every put is
+//! in exactly one run, and the runs have read what every key holds.
 
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::tests::{draft, object};
+use super::tests::draft;
 use super::*;
 
 /// How long an invocation lives, and how much longer its lease is.
@@ -13,7 +14,20 @@ const LIFE_MS: u64 = 60_000;
 const MARGIN_MS: u64 = 30_000;
 /// How far a starter's clock is off, at most.
 const SKEW_MS: u64 = 10_000;
-const PIECES: usize = 12;
+/// Each key gets content, other content, and the first again.
+const CONTENTS: [&str; 3] = ["a", "b", "a"];
+const KEYS: usize = 4;
+const PIECES: usize = KEYS * CONTENTS.len();
+
+/// The n-th put: of one key after the other.
+fn put(n: usize) -> Entry {
+    Entry {
+        url: format!("s3://stage/t/{}.gz", n % KEYS),
+        etag: CONTENTS[n / KEYS].to_owned(),
+        bytes: 7,
+        put: n.to_string(),
+    }
+}
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +44,11 @@ enum Fate {
 
 #[derive(Debug, Clone, Copy)]
 enum Event {
-    /// A starter gets these messages, its clock so far off.
+    /// A key gets its next content: A, B, and A again after B.
+    Put {
+        key: usize,
+    },
+    /// A starter gets those of these messages whose put was made, its clock so far off.
     Deliver {
         messages: u16,
         skew: u64,
@@ -69,6 +87,10 @@ struct World {
     is_busy: bool,
     /// Claim and the work that was in it when its run was started.
     runs: Vec<(u64, Vec<Entry>)>,
+    /// How often each key was put.
+    puts: [usize; KEYS],
+    /// What runs have read, by URL: an object only if it is still as its claim tells it.
+    lake: BTreeMap<String, String>,
     starters: Vec<Starter>,
     acknowledged: [bool; PIECES],
     invocations: u64,
@@ -76,14 +98,24 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        Self { now_ms: 1_000_000, ..Self::default() }
+        Self { now_ms: 1_000_000, puts: [1; KEYS], ..Self::default() }
+    }
+
+    fn put_next(&mut self, key: usize) {
+        self.puts[key] = CONTENTS.len().min(self.puts[key] + 1);
+    }
+
+    /// What each key holds, by URL.
+    fn contents(&self) -> impl Iterator<Item = (String, String)> {
+        let newest = |(key, puts): (usize, &usize)| put((puts - 1) * KEYS + key);
+        self.puts.iter().enumerate().map(newest).map(|own| (own.url, own.etag))
     }
 
     /// A starter gets the messages of these pieces, one each.
     fn deliver(&mut self, pieces: Vec<usize>, skew: u64, lease_ms: u64) {
         self.invocations += 1;
         // Leaked: a starter borrows its work for as long as the test wants.
-        let work: &'static [Piece] = Box::leak(pieces.iter().map(|n| object(*n)).collect());
+        let work: &'static [Piece] = Box::leak(pieces.iter().map(|n| Piece::Object(put(*n))).collect());
         let draft: &'static Claim = Box::leak(Box::new(draft()));
         let lease = Lease { holder: format!("invocation {}", self.invocations), ms: lease_ms };
         let mut claiming = Claiming::new(draft, lease, work, Some(0));
@@ -145,6 +177,11 @@ impl World {
             Ask::Start { .. } if self.is_busy => Answer::Refused,
             Ask::Start { number, .. } => {
                 let claim = Claim::parse(&self.claims[number].body).unwrap();
+                let is_there = |(url, etag): &(String, String)| {
+                    claim.entries.iter().any(|own| own.url == *url && own.etag == *etag)
+                };
+                let read: Vec<_> = self.contents().filter(is_there).collect();
+                self.lake.extend(read);
                 self.runs.push((*number, claim.entries));
                 if fate == Fate::Lost { Answer::Unknown } else { Answer::Started(Some("jr".to_owned())) }
             }
@@ -178,8 +215,10 @@ impl World {
 
     fn happen(&mut self, event: Event) {
         match event {
+            Event::Put { key } => self.put_next(key),
             Event::Deliver { messages, skew } => {
-                let pieces = (0..PIECES).filter(|n| messages >> n & 1 == 1).collect();
+                let is_put = |n: &usize| n / KEYS < self.puts[n % KEYS];
+                let pieces = (0..PIECES).filter(|n| messages >> n & 1 == 1).filter(is_put).collect();
                 self.deliver(pieces, skew, LIFE_MS + MARGIN_MS);
             }
             Event::Call { starter, fate } if !self.starters.is_empty() => {
@@ -191,13 +230,20 @@ impl World {
         }
     }
 
-    /// Nothing goes wrong any more, and what is not acknowledged comes again, a few messages at a time.
+    /// All starters come to their end.
+    fn finish(&mut self) {
+        while !self.starters.is_empty() {
+            self.call(self.starters.len() - 1, Fate::Fine);
+        }
+    }
+
+    /// Nothing goes wrong any more, every key gets its last content, and what is not acknowledged comes again, a few
+    /// messages at a time.
     fn settle(&mut self) {
         self.is_busy = false;
+        self.puts = [CONTENTS.len(); KEYS];
         for round in 0..20 {
-            while !self.starters.is_empty() {
-                self.call(self.starters.len() - 1, Fate::Fine);
-            }
+            self.finish();
             let left: Vec<usize> = (0..PIECES).filter(|n| !self.acknowledged[*n]).collect();
             if left.is_empty() {
                 return;
@@ -208,14 +254,20 @@ impl World {
         }
     }
 
-    /// Every piece in one run, and every run with what was in its claim when it was started.
+    /// URLs of which the lake has other content than there is.
+    fn stale(&self) -> Vec<String> {
+        let is_stale = |(url, etag): &(String, String)| self.lake.get(url) != Some(etag);
+        self.contents().filter(is_stale).map(|(url, _)| url).collect()
+    }
+
+    /// Every put in one run, every run with what was in its claim when it was started, and nothing stale.
     fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
+        let mut faults: Vec<String> = self.stale().iter().map(|url| format!("{url} is stale")).collect();
         for n in 0..PIECES {
-            let Piece::Object(piece) = object(n) else { continue };
+            let piece = put(n);
             let runs = self.runs.iter().filter(|(_, entries)| entries.contains(&piece)).count();
             if runs != 1 {
-                faults.push(format!("{} is in {runs} runs", piece.url));
+                faults.push(format!("put {n} of {} is in {runs} runs", piece.url));
             }
         }
         for (number, entries) in &self.runs {
@@ -240,6 +292,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         3 => (1..1_u16 << PIECES, 0..2 * SKEW_MS).prop_map(|(messages, skew)| Event::Deliver { messages, skew }),
         20 => (0..8_usize, fate).prop_map(|(starter, fate)| Event::Call { starter, fate }),
         2 => (0..40_000_u64).prop_map(|ms| Event::Pass { ms }),
+        2 => (0..KEYS).prop_map(|key| Event::Put { key }),
         1 => any::<bool>().prop_map(Event::Busy),
     ];
     proptest::collection::vec(event, 0..250)
@@ -249,7 +302,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn whatever_is_killed_lost_or_refused_every_piece_of_work_is_in_exactly_one_run(events in events()) {
+    fn whatever_is_killed_lost_or_refused_every_put_is_in_one_run_and_nothing_is_stale(events in events()) {
         let mut world = World::new();
         events.into_iter().for_each(|event| world.happen(event));
         world.settle();
@@ -274,8 +327,26 @@ fn the_model_notices_a_lease_that_ends_before_its_holder_does() {
 }
 
 #[test]
-fn twenty_deliveries_at_once_in_other_groupings_make_one_run() {
+fn content_that_comes_back_is_read_again_and_the_model_notices_where_it_is_taken_for_its_first_put() {
     let mut world = World::new();
+    let told = |world: &mut World, n: usize| {
+        world.deliver(vec![n], 0, LIFE_MS + MARGIN_MS);
+        world.finish();
+        (world.runs.len(), world.stale().contains(&put(0).url))
+    };
+    assert_eq!(told(&mut world, 0), (1, false));
+    world.put_next(0);
+    assert_eq!(told(&mut world, KEYS), (2, false));
+    world.put_next(0);
+    // Under the name of its first put.
+    assert_eq!(told(&mut world, 0), (2, true));
+    assert_eq!(told(&mut world, 2 * KEYS), (3, false));
+    assert_eq!(told(&mut world, 2 * KEYS), (3, false));
+}
+
+#[test]
+fn twenty_deliveries_at_once_in_other_groupings_make_one_run() {
+    let mut world = World { puts: [CONTENTS.len(); KEYS], ..World::new() };
     let all: Vec<usize> = (0..PIECES).collect();
     (0..20).for_each(|_| world.deliver(all.clone(), 0, LIFE_MS + MARGIN_MS));
     // All have listed before the first one claims.

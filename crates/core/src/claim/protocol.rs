@@ -342,7 +342,7 @@ impl<'w> Claiming<'w> {
             }
         };
         for entry in &claim.entries {
-            let same = |at: &usize| matches!(self.wanted.get(*at), Some(Piece::Object(own)) if own.etag == entry.etag);
+            let same = |at: &usize| matches!(self.wanted.get(*at), Some(Piece::Object(own)) if own.is_same_put(entry));
             own(&entry.url).filter(same).for_each(&mut mark);
         }
         for tick in &claim.ticks {

@@ -26,8 +26,17 @@ pub(super) fn draft() -> Claim {
     Claim::draft(set.iter().next().unwrap(), "curated", "work")
 }
 
-pub(super) fn object(n: usize) -> Piece {
-    Piece::Object(Entry { url: format!("s3://stage/t/{n}.gz"), etag: format!("e{n}"), bytes: 7 })
+fn object(n: usize) -> Piece {
+    put(n, &format!("e{n}"), "p")
+}
+
+fn put(n: usize, etag: &str, put: &str) -> Piece {
+    Piece::Object(Entry {
+        url: format!("s3://stage/t/{n}.gz"),
+        etag: etag.to_owned(),
+        bytes: 7,
+        put: put.to_owned(),
+    })
 }
 
 fn lease() -> Lease {
@@ -73,7 +82,7 @@ fn a_claim_is_the_manifest_that_a_job_reads() {
             column("part", "part", "bigint", true, Some(1), none, false),
             column("twice", "twice", "bigint", false, none, none, true),
         ],
-        "entries": [{"url": "s3://stage/t/1.gz", "etag": "e1", "bytes": 7}],
+        "entries": [{"url": "s3://stage/t/1.gz", "etag": "e1", "bytes": 7, "put": "p"}],
         "unstamped_needs": ["the derivation of twice"],
     });
     assert_eq!(found, expected);
@@ -121,7 +130,7 @@ fn the_usual_way_is_three_writes() {
 #[test]
 fn work_of_started_claims_is_done_and_other_content_under_the_same_key_is_not() {
     let draft = draft();
-    let other = Piece::Object(Entry { url: "s3://stage/t/1.gz".into(), etag: "new".into(), bytes: 7 });
+    let other = put(1, "new", "p");
     let tick = Piece::Tick(Tick { id: "s3://stage/t/1.gz".into(), time: String::new() });
     let wanted = [object(1), other, tick];
     let mut own = Claiming::new(&draft, lease(), &wanted, Some(0));
@@ -137,6 +146,38 @@ fn work_of_started_claims_is_done_and_other_content_under_the_same_key_is_not() 
     assert_eq!((number, over), (3, None));
     assert_eq!((claim.entries.len(), claim.entries[0].etag.as_str(), claim.ticks.len()), (1, "new", 1));
     assert!(own.is_done(0) && !own.is_done(1) && !own.is_done(2));
+}
+
+#[test]
+fn content_that_comes_back_under_its_key_is_new_work_and_what_is_told_again_is_not() {
+    let draft = draft();
+    let wanted = [put(1, "a", "3"), put(1, "a", "1"), put(1, "b", "2")];
+    let mut own = Claiming::new(&draft, lease(), &wanted, Some(0));
+    own.begin();
+    own.next(listed(&[2, 1]), 9_000);
+    let found = [(1, put(1, "a", "1")), (2, put(1, "b", "2"))].map(|(number, piece)| Stored {
+        number,
+        etag: "tag".into(),
+        body: started(&draft, &[piece]).to_bytes(),
+    });
+    let claim = own.next(Answer::Read(found.into()), 9_000);
+    let (number, over, claim) = written(&claim);
+    assert_eq!((number, over, claim.entries.len(), claim.entries[0].put.as_str()), (3, None, 1, "3"));
+    assert!(!own.is_done(0) && own.is_done(1) && own.is_done(2));
+}
+
+#[test]
+fn an_entry_from_before_puts_were_written_down_is_read_and_is_no_put_that_is_told() {
+    let text = r#"{"url":"s3://stage/t/1.gz","etag":"e1","bytes":7}"#;
+    let old: Entry = serde_json::from_str(text).unwrap();
+    assert_eq!((old.put.as_str(), serde_json::to_string(&old).unwrap().as_str()), ("", text));
+    let (draft, wanted) = (draft(), [object(1)]);
+    let mut own = Claiming::new(&draft, lease(), &wanted, None);
+    own.begin();
+    own.next(listed(&[1]), 9_000);
+    let claim = own.next(stored(1, &started(&draft, &[Piece::Object(old)])), 9_000);
+    assert_eq!((written(&claim).0, written(&claim).2.entries.len()), (2, 1));
+    assert!(!own.is_done(0));
 }
 
 #[test]

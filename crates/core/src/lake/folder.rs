@@ -11,6 +11,9 @@ use super::pages::Packer;
 use super::schema::Schema;
 use super::{MIN_PIECE_BYTES, Piece};
 
+/// What the footer keeps of a column of a row group until the file ends, about: fields, ends of its range, lists.
+const FOOTER_COLUMN_BYTES: usize = 1 << 10;
+
 /// A folder that rows of the source went to.
 #[derive(Debug, Default)]
 pub(super) struct Folder {
@@ -30,6 +33,8 @@ struct Open {
     name: String,
     /// Pieces that were given.
     pieces: u32,
+    /// Bytes that the footer of the row groups so far takes, by estimate.
+    footer_bytes: usize,
 }
 
 /// Bytes of a file that did not leave yet.
@@ -54,9 +59,9 @@ impl io::Write for Sink {
 }
 
 impl Folder {
-    /// Encoded bytes that are too few to leave.
+    /// Encoded bytes that are too few to leave, and what only the file's end lets go.
     pub fn unsent_bytes(&self) -> usize {
-        self.file.as_ref().map_or(0, |file| file.writer.inner().rest.len())
+        self.file.as_ref().map_or(0, |file| file.writer.inner().rest.len() + file.footer_bytes)
     }
 
     /// Ends the open row group; its bytes go to the open file, or to a new one, which `name` names by its number.
@@ -80,6 +85,7 @@ impl Folder {
         }
         group.close()?;
         file.writer.flush()?;
+        file.footer_bytes += schema.columns.len() * FOOTER_COLUMN_BYTES;
         self.file = Some(file);
         (self.rows, self.group_bytes) = (0, 0);
         Ok(())
@@ -117,7 +123,7 @@ impl Open {
     fn new(schema: &Schema, name: String) -> Result<Self> {
         let writer =
             SerializedFileWriter::new(Sink::default(), schema.root.clone(), schema.properties.clone())?;
-        Ok(Self { writer, name, pieces: 0 })
+        Ok(Self { writer, name, pieces: 0, footer_bytes: 0 })
     }
 
     fn give(&mut self, bytes: Vec<u8>, ready: &mut Vec<Piece>) {

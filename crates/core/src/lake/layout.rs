@@ -79,7 +79,8 @@ impl Layout {
     }
 
     /// Appends the folders of a row, `name=value/` for each partition column; `value` gives the canonical text of a
-    /// column of the contract.
+    /// column of the contract. As in Hive an empty text is in the folder of NULL, and so is read as NULL: a path has no
+    /// other place for it.
     pub fn push_folders<'v>(&self, value: impl Fn(usize) -> Option<&'v str>, folders: &mut String) {
         for LakeColumn { name, cell, .. } in &self.partitions {
             let Cell::Column(at) = *cell else { continue };

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::statistics::Statistics;
 use proptest::prelude::*;
 
 use super::*;
@@ -262,6 +264,55 @@ fn a_large_file_leaves_in_pieces_and_memory_is_kept() {
     let all: Vec<u8> = pieces.iter().flat_map(|piece| piece.bytes.clone()).collect();
     let rows = json_rows(&all);
     assert!(rows.iter().map(String::as_str).eq(lines.iter().map(|line| line.trim_end())));
+}
+
+#[test]
+fn a_file_of_many_row_groups_ends_before_its_footer_is_more_than_memory_has() {
+    let types = [("integer", "integer"), ("boolean", "boolean")];
+    let contract = made(NO_STAMPS, &columns(&types, true, &[]));
+    let lines: Vec<String> = (0..400).map(|i| format!("{{\"c0\":{i},\"c1\":true}}\n")).collect();
+    // Every batch is a row group: 2 KiB of the footer each, and hardly any byte of the file.
+    let limits = super::Limits { memory_bytes: 200 << 10, row_group_bytes: 0, max_partitions: 1 };
+    let pieces = write(&contract, &lines, 8, limits).unwrap();
+    let files = files(&pieces);
+    assert!(files.len() > 2, "{:?}", files.keys());
+    let rows = files.values().flat_map(|bytes| json_rows(bytes));
+    assert!(rows.eq(lines.iter().map(|line| line.trim_end())));
+}
+
+/// Smallest and largest float of a column as the footer of the first row group has them.
+fn float_ends(bytes: &[u8], column: usize) -> Option<[f64; 2]> {
+    let reader = SerializedFileReader::new(bytes::Bytes::copy_from_slice(bytes)).unwrap();
+    match reader.metadata().row_group(0).column(column).statistics().unwrap() {
+        Statistics::Float(own) => Some([f64::from(*own.min_opt()?), f64::from(*own.max_opt()?)]),
+        Statistics::Double(own) => Some([*own.min_opt()?, *own.max_opt()?]),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn ranges_of_floats_hold_and_know_one_zero() {
+    let types = [("real", "number"), ("double precision", "number")];
+    let contract = made(NO_STAMPS, &columns(&types, false, &[]));
+    for (values, ends) in [
+        (&["-1.5", "2.25", "-0.0", "null"][..], Some([-1.5, 2.25])),
+        (&["-2.5", "-3"][..], Some([-3.0, -2.5])),
+        // There is no NaN and no -0.0 in a row that was checked, so every order of floats is the same.
+        (&["-0.0", "-0", "-0e3"][..], Some([0.0, 0.0])),
+        (&["0.5", "1e-45", "3.4028235e38"][..], Some([f64::from(f32::from_bits(1)), f64::from(f32::MAX)])),
+        (&["null"][..], None),
+    ] {
+        let texts = values.iter().map(|value| line(&[Some((*value).to_owned()), Some((*value).to_owned())]));
+        let pieces = write(&contract, &texts.collect::<Vec<_>>(), 1 << 16, ROOMY).unwrap();
+        let bits = |ends: Option<[f64; 2]>| ends.map(|ends| ends.map(f64::to_bits));
+        let of_real = float_ends(&pieces[0].bytes, 0);
+        assert_eq!(bits(of_real), bits(ends), "{values:?}: {of_real:?}");
+        let doubles: Vec<f64> = values.iter().filter_map(|value| value.parse().ok()).collect();
+        let of_double = float_ends(&pieces[0].bytes, 1);
+        let least = doubles.iter().copied().reduce(f64::min).map(|own| own + 0.0);
+        let most = doubles.iter().copied().reduce(f64::max).map(|own| own + 0.0);
+        assert_eq!(bits(of_double), bits(least.zip(most).map(<[f64; 2]>::from)), "{values:?}: {of_double:?}");
+    }
 }
 
 /// Values of a column from a small seed: often the same one, sometimes NULL.

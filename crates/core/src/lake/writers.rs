@@ -27,7 +27,7 @@ pub struct Writers<'l> {
     packer: Packer,
     folders: Folders,
     ready: Vec<Piece>,
-    /// Bytes of all open row groups, and of all open files that are too few to leave.
+    /// Bytes of all open row groups, and of all open files that are too few to leave, with their footers.
     group_bytes: usize,
     unsent_bytes: usize,
     /// Memory for the texts of a row, and for bytes.
@@ -143,7 +143,7 @@ impl<'l> Writers<'l> {
     }
 
     /// Closes what is largest until the open files are within their memory: files, if half of it only waits to be a
-    /// piece, else row groups.
+    /// piece or a footer, else row groups.
     fn keep_memory(&mut self) -> Result<(), LakeError> {
         let limit = self.limits.memory_bytes;
         loop {

@@ -38,6 +38,8 @@ pub struct Seen {
     pub objects: BTreeMap<String, String>,
     /// Keys that were written, or tried to be.
     pub puts: Vec<String>,
+    /// Keys that were read.
+    pub gets: Vec<String>,
     pub starts: usize,
     pub finds: usize,
     /// Seconds after which messages come again, each by its receipt handle.
@@ -171,7 +173,8 @@ impl Seen {
         if put == Put::LosesAnswer { broken() } else { response }
     }
 
-    fn get(&self, key: &str) -> HttpResponse {
+    fn get(&mut self, key: &str) -> HttpResponse {
+        self.gets.push(key.to_owned());
         let Some(body) = self.objects.get(key) else {
             return answer(404, "<Error><Code>NoSuchKey</Code></Error>");
         };

@@ -8,4 +8,5 @@
 
 mod answers;
 mod common;
+mod reads;
 mod waits;

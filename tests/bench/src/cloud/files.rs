@@ -36,6 +36,11 @@ impl File {
         Self { head, block, bytes }
     }
 
+    /// Size of the block that is repeated.
+    pub fn block_bytes(&self) -> u64 {
+        self.block.len() as u64
+    }
+
     /// What of it is held as it is.
     pub fn held(&self) -> &[u8] {
         &self.head

@@ -1,5 +1,5 @@
-//! The S3 of the cloud, as far as the functions ask for it: objects by path-style URLs, lists of one page, ranges. Keys are
-//! plain ASCII.
+//! The S3 of the cloud, as far as the functions ask for it: objects by path-style URLs, uploads in parts, lists of one
+//! page, ranges. Keys are plain ASCII.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,19 @@ pub fn answer(call: &Call, range: Option<&str>, body: Bytes, files: &mut BTreeMa
     let found = files.get(&call.subject);
     match (call.method.as_str(), found) {
         ("GET", _) if call.query.contains("list-type=2") => list(call, files),
+        ("POST", _) if call.query.starts_with("uploads") => {
+            xml("<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
+                .to_owned())
+        }
+        // Its parts are rows: that it is there is all that is kept.
+        ("POST", _) if call.query.contains("uploadId=") => {
+            files.insert(call.subject.clone(), File::of_size(0));
+            xml("<CompleteMultipartUploadResult></CompleteMultipartUploadResult>".to_owned())
+        }
         ("POST", _) => delete(call, files),
+        ("PUT", _) if call.query.contains("partNumber=") => {
+            ([("etag", etag(&call.query))], ()).into_response()
+        }
         ("PUT", Some(_)) if call.only_new => StatusCode::PRECONDITION_FAILED.into_response(),
         ("PUT", _) => {
             let file = match body.len() <= MAX_KEPT_BYTES {

@@ -49,12 +49,7 @@ async fn the_writer_of_the_lake_is_refused_what_each_statement_of_its_role_allow
         }
         route.stage.put(&format!("archive/{label}.json"), stamped()).await.unwrap();
         refused.extend(take(&deployment, LAKER, &route.events, Value::clone).await);
-        if label.ends_with("HandOver") {
-            refused.extend(find_it_held(&deployment, &route, label).await);
-        }
-        if label.ends_with("HandToGlue") {
-            refused.extend(hand_over(&deployment, &route, label).await);
-        }
+        refused.extend(go_another_way(&deployment, &route, label).await);
         if refused.is_empty() {
             goes_by_itself(&deployment, LAKER, async || {
                 let before = route.receipts().await?.len();
@@ -71,20 +66,54 @@ async fn the_writer_of_the_lake_is_refused_what_each_statement_of_its_role_allow
     .await;
 }
 
+/// The way of a source that takes the statement which `label` ends with, where no usual one does.
+async fn go_another_way(deployment: &Deployment<'_>, route: &DeployedLake<'_>, label: &str) -> Vec<String> {
+    match label.rsplit('-').next() {
+        Some("HandOver") => find_it_held(deployment, route, label).await,
+        Some("FindOwnFiles") => find_its_note_broken(deployment, route, label).await,
+        Some("HandToGlue") => hand_over(deployment, route, label).await,
+        _ => Vec::new(),
+    }
+}
+
 /// Another invocation has a source just then, and the function gives its message back.
 async fn find_it_held(deployment: &Deployment<'_>, route: &DeployedLake<'_>, label: &str) -> Vec<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let until_ms = u64::try_from(now).unwrap() + 600_000;
+    find_its_note(deployment, route, label, |told| {
+        let mut told: Value = serde_json::from_slice(&told).unwrap();
+        told["holder"] = json!("somebody else");
+        told["until_ms"] = json!(until_ms);
+        told.to_string()
+    })
+    .await
+}
+
+/// A source's note was spoiled, and the function looks into the lake for what is there of it.
+async fn find_its_note_broken(
+    deployment: &Deployment<'_>,
+    route: &DeployedLake<'_>,
+    label: &str,
+) -> Vec<String> {
+    find_its_note(deployment, route, label, |_| "{".to_owned()).await
+}
+
+/// A source comes a second time, and finds its note as `made` makes it.
+async fn find_its_note(
+    deployment: &Deployment<'_>,
+    route: &DeployedLake<'_>,
+    label: &str,
+    made: impl Fn(Vec<u8>) -> String,
+) -> Vec<String> {
     const NOTES: &str = "lake/sensor_readings/";
     let before = route.work.list(NOTES).await.unwrap();
-    let key = format!("lake/sensor_readings/{label}-held.csv");
+    let key = format!("lake/sensor_readings/{label}-again.csv");
     route.drop_file(&key, readings()).await.unwrap();
     let mut refused = take(deployment, LAKER, &route.events, Value::clone).await;
     let notes = route.work.list(NOTES).await.unwrap();
     let note = notes.iter().find(|key| !before.contains(key)).unwrap();
-    let mut told: Value = serde_json::from_slice(&route.work.get(note).await.unwrap()).unwrap();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    told["holder"] = json!("somebody else");
-    told["until_ms"] = json!(u64::try_from(now).unwrap() + 600_000);
-    route.work.put(note, told.to_string()).await.unwrap();
+    let told = route.work.get(note).await.unwrap();
+    route.work.put(note, made(told)).await.unwrap();
     route.drop_file(&key, readings()).await.unwrap();
     refused.extend(take(deployment, LAKER, &route.events, Value::clone).await);
     refused

@@ -5,7 +5,7 @@ use penstock_tests::deployed::{LAKER, STARTER, STREAMER, TRANSFORM};
 use penstock_tests::{COPIER, LOADER, READER};
 
 /// Statements without which a function is refused something: the step that fails, and the action.
-pub const ENFORCED: [(&str, &str, &str); 47] = [
+pub const ENFORCED: [(&str, &str, &str); 48] = [
     (READER, "ReadLanding", "FetchError: s3:GetObject"),
     (READER, "SendRows", "SendError: sqs:SendMessageBatch"),
     (READER, "WriteReceipts", "ReceiptError: s3:PutObject"),
@@ -43,6 +43,7 @@ pub const ENFORCED: [(&str, &str, &str); 47] = [
     (LAKER, "ReadLanding", "FetchError: HEAD"),
     (LAKER, "ReadStage", "FetchError: HEAD"),
     (LAKER, "WriteLake", "LakeError: s3:PutObject"),
+    (LAKER, "FindOwnFiles", "WorkError: s3:ListBucket"),
     (LAKER, "KeepNotes", "WorkError: s3:GetObject"),
     (LAKER, "WriteReceipts", "WorkError: s3:PutObject"),
     (LAKER, "HandToGlue", "HandOverError: sqs:SendMessageBatch"),

@@ -155,6 +155,8 @@ async fn redshift_gets_a_schema_grants_and_a_join_over_names_that_are_quoted() {
          IAM_ROLE 'arn:aws:iam::1:role/x'"
     );
     assert_eq!(sql[1], "GRANT USAGE ON SCHEMA \"the_lake\" TO \"IAMR:analyst\"");
+    let create = "-- where it is no user yet: CREATE USER \"IAMR:analyst\" PASSWORD DISABLE;\nGRANT USAGE";
+    assert!(run.out.contains(create), "{}", run.out);
     assert!(matches!(parsed(&RedshiftSqlDialect {}, &sql[2]), Statement::Grant(_)));
     assert!(matches!(parsed(&RedshiftSqlDialect {}, &sql[3]), Statement::Query(_)));
     assert!(

@@ -34,7 +34,22 @@ async fn a_files_event_goes_to_the_queue_that_s3_sends_it_to() {
     }
     assert_eq!(keys, ["copy/people/1 ü.csv", "copy/people/2.csv"]);
     assert!(run.out.contains("people       2     2         0\n"), "{}", run.out);
-    assert!(run.out.contains("note: 2 files: what is loaded already is not loaded again"), "{}", run.out);
+    assert!(
+        run.out.contains("note: 2 files: what is loaded already is not loaded again, what is in the lake is"),
+        "{}",
+        run.out
+    );
+}
+
+#[tokio::test]
+async fn rows_without_a_key_are_left_alone_when_they_are_old_but_for_files_that_take_their_own_place() {
+    for (route, is_sent) in [("copy", true), ("lake", true), ("stream", false)] {
+        let rig = Rig::new(route, "csv", "", false);
+        rig.cloud.put("landing", &format!("{route}/people/1.csv"), "id,name\n1,Ann\n");
+        let run = rig.replay(&["--objects", "--dataset", "people"]).await;
+        assert_eq!(rig.cloud.state().messages.len(), usize::from(is_sent), "{route}: {}", run.out);
+        assert_eq!(run.out.contains("is older than penstock.dedupDays"), !is_sent, "{route}: {}", run.out);
+    }
 }
 
 #[tokio::test]
