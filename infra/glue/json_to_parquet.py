@@ -8,6 +8,7 @@ import argparse
 import concurrent.futures
 import functools
 import json
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -17,15 +18,21 @@ from pyspark import StorageLevel
 from pyspark.sql import SparkSession, types
 from pyspark.sql import functions as sql
 
+import penstock_quarantine
 import penstock_rows
 import penstock_values
-from penstock_files import Files, Note, bucket_and_key, publish
+from penstock_files import Files, LeaseLost, Note, bucket_and_key, publish
 from penstock_manifest import Manifest, ManifestError
-from penstock_rows import STAMPS, Rows, Source, counted, read_lines, stable_id
+from penstock_quarantine import PART_BYTES, Subject, put, put_parts, violation
+from penstock_rows import STAMPS, Rows, Source, Tally, counted, folder_id, quarantined, read_lines, stable_id
 
 # Calls to the store at the same time.
 THREADS = 16
-SOURCE = "_penstock_source"
+# Most bytes of an S3 key, and the last number that a file may have.
+MAX_KEY_BYTES = 1024
+LAST_FILE = (1 << 32) - 1
+# Folders of files that nobody sees yet.
+SOURCE, FOLDER = "_penstock_source", "_penstock_folder"
 SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
@@ -40,17 +47,16 @@ SETTINGS = {
     "spark.sql.adaptive.enabled": "true",
     "spark.sql.adaptive.advisoryPartitionSizeInBytes": "256m",
 }
-# What Java says of an object that is broken or gone; everything else is no fault of an object.
-OBJECT_FAULTS = {
-    "EOFException": "truncated",
-    "Unexpected end of": "truncated",
-    "IOException: not a gzip file": "corrupt_compression",
-    "IOException: gzip": "corrupt_compression",
-    "IOException: stored gzip": "corrupt_compression",
-    "java.util.zip": "corrupt_compression",
-    "FileNotFoundException": "superseded",
-    "FILE_NOT_EXIST": "superseded",
-}
+# What Java says of an object that is broken: thrown by what unpacks it, as its first frame tells. Everything else is no
+# fault of an object: a Python worker that was killed is an EOFException, too.
+BROKEN = re.compile(
+    r"\bjava\.(?:\w+\.)+(\w+)(?::[^\n]*)?\n\s+at (?:org\.apache\.hadoop\.io\.compress|java\.[\w./]*util\.zip)\."
+)
+TRUNCATED = ("truncated", "the compressed data breaks off")
+CORRUPT = ("corrupt_compression", "the compressed data is corrupt or its checksum is wrong")
+# The object is gone, or something of Spark's own.
+GONE = ("FileNotFoundException", "FILE_NOT_EXIST")
+LOST_WORKER = "SparkException: Python worker "
 SPARK_TYPES = {
     "smallint": types.ShortType(),
     "integer": types.IntegerType(),
@@ -72,43 +78,54 @@ def log(level, message, **fields):
     print(json.dumps({"level": level, "message": message, **fields}, ensure_ascii=False), flush=True)
 
 
+def object_fault(text):
+    """Rule and reason of an object that Java stumbled over, `None` if it is no object's fault."""
+    found = None if LOST_WORKER in text else BROKEN.search(text)
+    if found is None:
+        return None
+    return TRUNCATED if found[1] == "EOFException" else CORRUPT
+
+
 class Job:
     """One run over one manifest."""
 
-    def __init__(self, spark, manifest, files):
-        self.spark, self.manifest, self.files = spark, manifest, files
+    def __init__(self, spark, manifest, files, quarantine):
+        self.spark, self.manifest, self.files, self.quarantine = spark, manifest, files, quarantine
         self.rows = Rows(manifest.columns, manifest.has_stamps, manifest.is_stamped)
         self.temp = f"{manifest.target}/_penstock/{manifest.run}"
-        self.rejects = f"{manifest.work}/glue-rejects/{manifest.dataset}/{manifest.run}"
         self.attempts = 0
-        self.refused, self.told = [], Counter()
+        self.told = Counter(objects_refused=0)
 
     def run(self):
         """Whether every object that is still there was taken."""
         self.files.delete(self.temp)
-        self.files.delete(self.rejects)
         refusal = self.manifest.refusal()
         entries = list(self.manifest.entries.values())
         if refusal:
             for entry in entries:
-                self._refuse(entry, refusal)
+                self._refuse(entry, "unreadable", refusal)
             entries = []
         self._convert(self._usable(entries))
-        lines = [json.dumps({"dataset": self.manifest.dataset, **own}, ensure_ascii=False) for own in self.refused]
-        if lines:
-            self.files.write(f"{self.rejects}/objects.jsonl", "\n".join([*lines, ""]))
         self.files.delete(self.temp)
-        told = {**self.told, "objects_refused": len(self.refused)}
-        log("INFO", "manifest done", dataset=self.manifest.dataset, run=self.manifest.run, **told)
-        return not self.refused
+        log("INFO", "manifest done", dataset=self.manifest.dataset, run=self.manifest.run, **self.told)
+        return not self.told["objects_refused"]
 
-    def _refuse(self, entry, reason):
-        self.refused.append({"source": entry.url, "reason": reason})
-        log("ERROR", "object refused", dataset=self.manifest.dataset, source=entry.url, reason=reason)
+    def _refuse(self, entry, rule, reason):
+        """An object's own fault: nothing of it goes on."""
+        etag, size = entry.content()
+        own = stable_id(*bucket_and_key(entry.url), etag, str(size))
+        subject = Subject(self.manifest.dataset, own, entry.url, None)
+        put(self.quarantine, subject.key(), [subject.line([violation(rule, reason)]).encode()])
+        self.told["objects_refused"] += 1
+        log("ERROR", "object refused", dataset=self.manifest.dataset, source=entry.url, rule=rule, reason=reason)
 
     def _skip(self, entry):
         self.told["objects_superseded"] += 1
         log("INFO", "object superseded: a newer one has its own event", source=entry.url)
+
+    def _leave(self, entry):
+        self.told["objects_left"] += 1
+        log("WARN", "lease lost: the source is left to who holds it", source=entry.url)
 
     def _note(self, entry):
         url = f"{self.manifest.work}/{self.manifest.notes}/{self.manifest.dataset}/{entry.id}.json"
@@ -121,7 +138,7 @@ class Job:
             try:
                 entry.before = self._note(entry).free()
             except ValueError as fault:
-                return str(fault), True
+                return "no_progress", str(fault)
             return entry.look(self.files)
 
         usable = []
@@ -129,8 +146,8 @@ class Job:
             for entry, found in zip(entries, pool.map(look, entries), strict=True):
                 if found is None:
                     usable.append(entry)
-                elif found[1]:
-                    self._refuse(entry, found[0])
+                elif found[0]:
+                    self._refuse(entry, *found)
                 else:
                     self._skip(entry)
         return usable
@@ -143,34 +160,45 @@ class Job:
             staged = self._stage(entries)
         except Py4JJavaError as fault:
             text = str(fault)
-            rule = next((rule for mark, rule in OBJECT_FAULTS.items() if mark in text), None)
-            if rule is None:
+            found = object_fault(text)
+            if found is None and not any(mark in text for mark in GONE):
                 raise
             if len(entries) == 1:
-                return self._refuse(entries[0], rule) if self._is_same(entries[0]) else self._skip(entries[0])
+                return self._stumble(entries[0], found, fault)
             half = len(entries) // 2
             self._convert(entries[:half])
             return self._convert(entries[half:])
         with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-            for entry, is_done in zip(staged, pool.map(self._publish, staged, staged.values()), strict=True):
-                if not is_done:
-                    self._skip(entry)
+            for entry, elsewhere in zip(staged, pool.map(self._publish, staged, staged.values()), strict=True):
+                if elsewhere:
+                    elsewhere(entry)
                     continue
                 self.told["objects"] += 1
                 self.told["files"] += len(staged[entry])
+
+    def _stumble(self, entry, found, fault):
+        if not self._is_same(entry):
+            return self._skip(entry)
+        if found is None:
+            raise fault
+        return self._refuse(entry, *found)
 
     def _is_same(self, entry):
         return self.files.status(entry.url) == entry.status
 
     def _publish(self, entry, moves):
-        note = self._note(entry)
-        before = note.free()
+        """Makes the files visible, or tells what becomes of an object that is not this run's any more."""
         if not self._is_same(entry):
-            return False
+            return self._skip
         source = self._source(entry)
         content = {"source": entry.url, "object_id": source.object_id, "etag": entry.etag}
-        publish(self.files, note, before, {**content, "modified_ms": source.modified_ms}, self.manifest.target, moves)
-        return True
+        content["modified_ms"] = source.modified_ms
+        is_same = functools.partial(self._is_same, entry)
+        try:
+            done = publish(self.files, self._note(entry), content, moves, self.manifest.target, is_same)
+        except LeaseLost:
+            return self._leave
+        return None if done else self._skip
 
     def _source(self, entry):
         """As s3-to-lake wrote it down when it handed the object over; else by what the file system tells."""
@@ -189,12 +217,19 @@ class Job:
             return {entry: {} for entry in entries}
         records.persist(StorageLevel.DISK_ONLY)
         try:
-            counts = sum(records.mapPartitions(counted).collect(), Counter())
-            self._write_rejects(records, counts)
-            self._write_rows(records, counts, folder)
+            tallies = {entry.id: Tally() for entry in entries}
+            for part in records.mapPartitions(counted).collect():
+                for own, tally in part.items():
+                    tallies[own].add(tally)
+            self._write_rejects(records, entries, tallies)
+            self._write_rows(records, tallies, folder)
         finally:
             records.unpersist()
-        return self._staged(entries, counts, folder)
+        return self._staged(entries, tallies, folder)
+
+    def _subject(self, entry):
+        own = self.manifest
+        return Subject(own.dataset, self._source(entry).object_id, entry.url, own.contract_version)
 
     def _records(self, entries):
         if not entries:
@@ -205,84 +240,101 @@ class Job:
         lines = lines.select(
             "_metadata.file_path", "_metadata.file_block_start", lines.value.cast("binary").alias("value")
         )
-        sources = {entry.status.uri: (entry.id, self._source(entry)) for entry in entries}
-        read = functools.partial(read_lines, self.rows, self.manifest.dataset, sources, self._starts(entries, lines))
+        sources = {entry.status.uri: (entry.id, self._source(entry), self._subject(entry)) for entry in entries}
+        read = functools.partial(read_lines, self.rows, sources, self._starts(entries, lines))
         return lines.rdd.mapPartitions(read)
 
     def _starts(self, entries, lines):
-        """Where the first record of each task's part of an object begins."""
-        starts = {(entry.status.uri, 0): entry.skips for entry in entries}
+        """Where the first line of each task's part of an object begins, and its number."""
+        starts = {(entry.status.uri, 0): (entry.skips, 1) for entry in entries}
         least = min(self._bytes("spark.sql.files.openCostInBytes"), self._bytes("spark.sql.files.maxPartitionBytes"))
         if not any(entry.is_split(least) for entry in entries):
             return starts
-        length = sql.sum(sql.octet_length("value") + 1).alias("length")
-        parts = lines.groupBy("file_path", "file_block_start").agg(length).orderBy("file_path", "file_block_start")
-        path, end = None, 0
+        sizes = sql.sum(sql.octet_length("value") + 1).alias("length"), sql.count("*").alias("lines")
+        parts = lines.groupBy("file_path", "file_block_start").agg(*sizes).orderBy("file_path", "file_block_start")
+        path, end, number = None, 0, 0
         for part in parts.collect():
             if part.file_path != path:
-                path, end = part.file_path, starts[part.file_path, 0]
-            starts[path, part.file_block_start] = end
-            end += part.length
+                path, (end, number) = part.file_path, starts[part.file_path, 0]
+            starts[path, part.file_block_start] = end, number
+            end, number = end + part.length, number + part.lines
         return starts
 
     def _bytes(self, setting):
         return self.spark._jvm.org.apache.spark.network.util.JavaUtils.byteStringAsBytes(self.spark.conf.get(setting))
 
-    def _write_rejects(self, records, counts):
-        rules = Counter()
-        for (_, rule), count in counts.items():
-            if rule:
-                rules[rule] += count
-        if rules:
-            log("WARN", "rows refused", dataset=self.manifest.dataset, rules=rules, written_to=self.rejects)
-            lines = records.filter(lambda own: own[1]).map(lambda own: (own[2],))
-            frame = self.spark.createDataFrame(lines, types.StructType([_text("value")]))
-            _unmarked(frame.write.mode("overwrite")).text(f"{self.rejects}/rows-{self.attempts}")
-        self.told["rows_rejected"] += sum(rules.values())
+    def _write_rejects(self, records, entries, tallies):
+        """Safe before anything is visible. By sections, so that no task has more of them than one of them holds."""
+        rules = sum((own.rules for own in tallies.values()), Counter())
+        rejected = sum(own.rejected for own in tallies.values())
+        if not rejected:
+            return
+        log("WARN", "records were rejected", dataset=self.manifest.dataset, rejected=rejected, rules=rules)
+        places = [types.StructField(name, types.LongType(), False) for name in ("section", "position")]
+        schema = types.StructType([_text(SOURCE), *places, _text("line")])
+        frame = self.spark.createDataFrame(records.mapPartitions(quarantined), schema, verifySchema=False)
+        frame = frame.repartition(SOURCE, "section").sortWithinPartitions(SOURCE, "section", "position")
+        subjects = {entry.id: self._subject(entry) for entry in entries}
+        write = functools.partial(put_parts, self.quarantine, subjects, PART_BYTES)
+        written = frame.select(SOURCE, "section", "line").rdd.mapPartitions(write).sum()
+        if written != rejected:
+            raise RuntimeError(f"{rejected} records were rejected, {written} are in quarantine")
+        self.told["rows_rejected"] += rejected
 
     def _schema(self):
-        columns = self.manifest.columns
-        folders = [_text(columns[i].name, True) for i in self.rows.partitions]
         fields = [types.StructField(own.name, _spark_type(own), not own.required) for own in self.rows.file_columns()]
         stamps = [*map(_text, STAMPS[:4]), types.StructField(STAMPS[4], types.BooleanType(), False)]
-        return types.StructType([_text(SOURCE), *folders, *fields, *(stamps if self.manifest.has_stamps else [])])
+        return types.StructType([_text(SOURCE), _text(FOLDER), *fields, *(stamps if self.manifest.has_stamps else [])])
 
-    def _write_rows(self, records, counts, folder):
-        if not any(rule is None for _, rule in counts):
+    def _write_rows(self, records, tallies, folder):
+        if not any(own.rows for own in tallies.values()):
             return
-        folders = [SOURCE, *(self.manifest.columns[i].name for i in self.rows.partitions)]
-        rows = records.filter(lambda own: own[1] is None).map(lambda own: (own[0], *own[2]))
+        rows = records.filter(lambda own: own[1]).map(lambda own: (own[0], folder_id(own[1][0]), *own[1][1:]))
         frame = self.spark.createDataFrame(rows, self._schema(), verifySchema=False)
         # As many files as the rows need, however many tasks read them.
-        names = ", ".join(f"`{name}`" for name in folders)
-        frame = self.spark.sql(f"SELECT /*+ REBALANCE({names}) */ * FROM {{rows}}", rows=frame)
-        _unmarked(frame.write.partitionBy(*folders)).parquet(folder)
+        frame = self.spark.sql(f"SELECT /*+ REBALANCE({SOURCE}, {FOLDER}) */ * FROM {{rows}}", rows=frame)
+        # Without the file that says that all is there.
+        writer = frame.write.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
+        writer.partitionBy(SOURCE, FOLDER).parquet(folder)
 
-    def _staged(self, entries, counts, folder):
+    def _staged(self, entries, tallies, folder):
         """Held against the counts before anything is visible."""
         files, written = {}, {}
         # Some stores have files that stand for folders.
         for url in (own for own in self.files.below(folder) if own.endswith(".parquet")):
-            own, _, rest = url.partition(f"/{SOURCE}=")[2].partition("/")
-            files.setdefault(own, {}).setdefault(rest.rpartition("/")[0], []).append(url)
+            own, _, rest = url.partition(f"/{SOURCE}=")[2].partition(f"/{FOLDER}=")
+            files.setdefault((own, rest.partition("/")[0]), []).append(url)
         if files:
             found = self.spark.read.schema(self._schema()).parquet(folder).groupBy(SOURCE).count().collect()
             written = {own[SOURCE]: own["count"] for own in found}
         staged = {}
         for entry in entries:
-            good = counts[entry.id, None]
-            if written.get(entry.id, 0) != good:
-                raise RuntimeError(f"{entry.url} has {good} rows, {written.get(entry.id, 0)} were written")
-            if not good and any(own == entry.id and rule for own, rule in counts):
-                self._refuse(entry, "none of its records is a row of the dataset")
+            tally = tallies[entry.id]
+            if written.get(entry.id, 0) != tally.rows:
+                raise RuntimeError(f"{entry.url} has {tally.rows} rows, {written.get(entry.id, 0)} were written")
+            fault = self._fault(entry, tally)
+            if fault:
+                self._refuse(entry, *fault)
                 continue
-            self.told["rows"] += good
+            self.told["rows"] += tally.rows
             staged[entry] = {
-                "/".join(filter(None, (self.manifest.dataset, place, f"part-{entry.id}-{n:05}.parquet"))): url
-                for place, urls in files.get(entry.id, {}).items()
-                for n, url in enumerate(urls)
+                self._file(entry, place, n): url
+                for place in tally.rows_by_folder
+                for n, url in enumerate(files[entry.id, folder_id(place)])
             }
         return staged
+
+    def _file(self, entry, place, number):
+        return f"{self.manifest.dataset}/{place}part-{entry.id}-{number:05}.parquet"
+
+    def _fault(self, entry, tally):
+        """Why nothing of an object is taken that could be read, as s3-to-lake decides it."""
+        if self.manifest.is_stamped and tally.unstamped and tally.unstamped == tally.rows + tally.rejected:
+            return "bad_stamp", "no record has the stamps of a row that a function has checked"
+        size = max((len(self._file(entry, own, LAST_FILE).encode()) for own in tally.rows_by_folder), default=0)
+        if size > MAX_KEY_BYTES:
+            return "too_long", f"a row's partition makes a key of {size} bytes, S3 takes {MAX_KEY_BYTES}"
+        return None
 
 
 def _text(name, nullable=False):
@@ -293,16 +345,11 @@ def _spark_type(own):
     return types.DecimalType(*own.sizes) if own.kind == "numeric" else SPARK_TYPES.get(own.kind, types.StringType())
 
 
-def _unmarked(writer):
-    """Without the file that says that all is there."""
-    return writer.option("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
-
-
 def configure(spark):
     """Types and times as s3-to-lake has them, whatever the session had before; and what the executors import."""
     for name, value in SETTINGS.items():
         spark.conf.set(name, value)
-    for module in (penstock_values, penstock_rows):
+    for module in (penstock_values, penstock_quarantine, penstock_rows):
         spark.sparkContext.addPyFile(str(Path(module.__file__).resolve()))
 
 
@@ -310,14 +357,16 @@ def main(arguments):
     """0 where all was taken."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--penstock_manifest", required=True)
-    url = parser.parse_known_args(arguments)[0].penstock_manifest
+    parser.add_argument("--penstock_quarantine", required=True)
+    own = parser.parse_known_args(arguments)[0]
+    url = own.penstock_manifest
     spark = SparkSession.builder.getOrCreate()
     configure(spark)
     files = Files(spark)
     text = files.read(url)
     if text is None:
         raise ManifestError(f"{url} does not exist")
-    return 0 if Job(spark, Manifest(url, text), files).run() else 1
+    return 0 if Job(spark, Manifest(url, text), files, own.penstock_quarantine).run() else 1
 
 
 # Glue takes any exit, be it with 0, for a failure.

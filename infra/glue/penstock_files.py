@@ -15,6 +15,8 @@ from penstock_rows import stable_id
 # How long another's lease is looked at, and how long a source's own lease is.
 POLL_SECONDS = 2
 LEASE_MS = 15 * 60 * 1000
+# How often it is looked whether the lease is still the run's own, which begins anew then.
+RENEW_MS = 60 * 1000
 # No invocation of s3-to-lake holds one for longer.
 MAX_WAIT_MS = 20 * 60 * 1000
 
@@ -134,10 +136,15 @@ def source_id(url):
     return stable_id(*bucket_and_key(url))
 
 
+class LeaseLost(Exception):
+    """The source is another's now, who knows every file that is noted."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Note:
     """The note of one source, changed by one run at a time: the job allows no second one, and s3-to-lake, which
-    changes the notes of the lake by compare and swap, keeps away from a lease that is held."""
+    changes the notes of the lake by compare and swap, keeps away from a lease that is held. Hadoop has no such swap:
+    a `Lease` reads back what it wrote."""
 
     files: Files
     url: str
@@ -177,16 +184,68 @@ def now_ms():
     return time.time_ns() // 1_000_000
 
 
-def publish(files, note, before, content, target, moves):
-    """Puts a source's new files, by key below the target, in place of its old ones.
+class Lease:
+    """The lease of a source, from its first writing to its end."""
+
+    def __init__(self, note, content):
+        self.note, self.content = note, content
+        self.written, self.until_ms = {}, 0
+
+    def take(self):
+        """Writes the note down with the lease in it; an error where somebody else did so at the same time."""
+        self._write("open", now_ms() + LEASE_MS)
+        self._check()
+
+    def hold(self):
+        """Before each change: an error where the source is another's now."""
+        if now_ms() >= self.until_ms - LEASE_MS + RENEW_MS:
+            self._check()
+            self.take()
+
+    def end(self, files):
+        """Gives the lease back, with the files that are there from now on."""
+        self._check()
+        self.content = {**self.content, "files": files}
+        self._write("done", 0)
+
+    def give_back(self, before):
+        """As if it had not been taken: nothing was changed."""
+        self._check()
+        self.note.write({**self.written, "files": [], **before, "until_ms": 0})
+
+    def _write(self, state, until_ms):
+        self.until_ms = until_ms
+        lease = {"state": state, "holder": self.note.holder, "until_ms": until_ms, "attempts": 0}
+        self.written = {**self.content, **lease}
+        self.note.write(self.written)
+
+    def _check(self):
+        try:
+            is_own = self.note.read() == self.written
+        except ValueError:
+            is_own = False
+        if not is_own:
+            raise LeaseLost(f"{self.note.url} was written by another")
+
+
+def publish(files, note, content, moves, target, is_same):
+    """Puts a source's new files, by key below the target, in place of its old ones; gives whether the source was still
+    the same.
 
     The note names every file that may be there before any of them is; so whoever comes after a death finds them all.
     """
+    before = note.free()
     new, old = sorted(moves), [key for key in before.get("files", []) if key not in moves]
-    lease = {"holder": note.holder, "until_ms": now_ms() + LEASE_MS, "attempts": 0}
-    note.write({**before, **content, "state": "open", **lease, "files": sorted({*old, *new})})
+    lease = Lease(note, {**before, **content, "files": sorted({*old, *new})})
+    lease.take()
+    if not is_same():
+        lease.give_back(before)
+        return False
     for key in new:
+        lease.hold()
         files.move(moves[key], f"{target}/{key}")
     for key in old:
+        lease.hold()
         files.delete(f"{target}/{key}")
-    note.write({**before, **content, "state": "done", **lease, "until_ms": 0, "files": new})
+    lease.end(new)
+    return True

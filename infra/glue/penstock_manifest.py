@@ -13,6 +13,7 @@ GZIP, ZSTD, BOM = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf"
 # Claims of rows that another function stamped, which go into the curated bucket, and of source records, into the lake:
 # whether they are stamped, and the folder of their notes.
 KINDS = {"job": (True, "curated"), "lake-job": (False, "lake")}
+UNREAD = "the Glue job cannot read source records of this dataset"
 # Names by which Hadoop chooses a decompressor.
 CODECS = (".bz2", ".deflate", ".lz4", ".snappy", ".zst", ".zstd")
 
@@ -29,7 +30,7 @@ class Manifest:
             own = json.loads(text)
             if own["version"] != 1:
                 raise ValueError(f"is of version {own['version']}, which is not known")
-            self.dataset = own["dataset"]
+            self.dataset, self.contract_version = own["dataset"], own.get("contract_version")
             self.target, self.work = own["target"].rstrip("/"), own["work"].rstrip("/")
             # Below which folder of the work bucket it is written down what may be there of a source.
             self.is_stamped, self.notes = KINDS[url.split("/")[-2]]
@@ -50,12 +51,12 @@ class Manifest:
         if self.is_stamped:
             return None
         if self.needs is None:
-            return "the manifest does not say what reading unstamped rows takes"
+            return f"{UNREAD}; the manifest does not say what its contract asks for"
         needs = list(self.needs)
         needs += ["derived columns"] if any(own.derived for own in self.columns) else []
         needs += ["places of rows as their identity"] if self.has_stamps and not self._key() else []
         needs += ["the Python module blake3"] if self.has_stamps and not _has_blake3() else []
-        return f"unstamped rows of the dataset need {', '.join(dict.fromkeys(needs))}" if needs else None
+        return f"{UNREAD}; its contract asks for: {', '.join(dict.fromkeys(needs))}" if needs else None
 
     def _key(self):
         return [own for own in self.columns if own.key is not None]
@@ -80,34 +81,40 @@ class Entry:
         self.status = self.before = None
         self.skips = 0
 
+    def content(self):
+        """ETag and size of the content that is read, or was told of last."""
+        etag, size = (self.etag, self.size) if self.etag or self.size else self.contents[-1]
+        return etag.strip('"'), size
+
     def look(self, files):
-        """Why the object is left out, and whether somebody has to act: `(reason, is_fault)`, else `None`."""
+        """Why the object is left out, and the rule of the quarantine if somebody has to act: `(rule, reason)`, else
+        `None`."""
         _, key = bucket_and_key(self.url)
         name = key.rpartition("/")[2]
         if "//" in key or not name or any(part in (".", "..") for part in key.split("/")):
-            return "Hadoop takes its key for another one", True
+            return "unreadable", "Hadoop takes its key for another one"
         if name.startswith(("_", ".")):
-            return "Spark takes its name for that of a hidden file", True
+            return "unreadable", "Spark takes its name for that of a hidden file"
         self.status = files.status(self.url)
         left = [own for own in self.contents if self.status and not self.status.tells_another(*own)]
         if not left:
-            return "the object vanished or was replaced", False
+            return None, "the object vanished or was replaced"
         self.etag, self.size = left[-1]
         return self._look_inside(files.head(self.url, 1024)) if self.size else None
 
     def _look_inside(self, head):
         is_gzip = head.startswith(GZIP)
         if head.startswith(ZSTD):
-            return "is compressed with zstd", True
+            return "unreadable", "is compressed with zstd"
         if is_gzip != self.url.endswith(".gz"):
-            return "is gzip without ending in .gz, or ends in .gz without being gzip", True
+            return "unreadable", "is gzip without ending in .gz, or ends in .gz without being gzip"
         if self.url.endswith(CODECS):
-            return "Spark takes its name for that of a compressed file", True
+            return "unreadable", "Spark takes its name for that of a compressed file"
         if is_gzip:
             try:
                 head = zlib.decompressobj(31).decompress(head, len(BOM))
             except zlib.error:
-                return "corrupt_compression", True
+                return "corrupt_compression", "the compressed data is corrupt from its first bytes on"
         self.skips = len(BOM) if head.startswith(BOM) else 0
         return None
 

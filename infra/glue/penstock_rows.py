@@ -4,11 +4,12 @@ Gives each row's partition and values in the order of the lake's columns, or the
 """
 
 import dataclasses
+import functools
 import hashlib
-import json
 import re
 from collections import Counter
 
+from penstock_quarantine import SECTION_BYTES, violation
 from penstock_values import DECODER, INTEGERS, KEPT, TEXTS, Number, Reject, canonical
 
 STAMPS = ("_record_id", "_row_hash", "_order", "_source", "_deleted")
@@ -17,9 +18,9 @@ ORDER = re.compile("[A-Za-z0-9/]{1,128}", re.ASCII)
 MAX_SOURCE_BYTES = 4096
 # A longer one is no record for any of Penstock's functions.
 MAX_RECORD_BYTES = 4 << 20
-# What Hive and Spark escape in a path, and how much of a key of 1,024 bytes the folders may take.
+# What Hive and Spark escape in a path, and what they call a folder of NULL.
 ESCAPED = re.compile("[\x01-\x1f\x7f\"#%'*/:=?\\\\{\\[\\]^]")
-MAX_FOLDER_BYTES = 640
+NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 BLANK = " \t\r\n\f"
 BLANK_BYTES = BLANK.encode()
 SPACE = re.compile(r"[ \t\r\n]*")
@@ -71,6 +72,42 @@ class Source:
     modified_ms: int
 
 
+@dataclasses.dataclass
+class Tally:
+    """What the records of one source came to."""
+
+    rows_by_folder: Counter = dataclasses.field(default_factory=Counter)
+    # Each rule as often as it is broken.
+    rules: Counter = dataclasses.field(default_factory=Counter)
+    rejected: int = 0
+    # Rejects without usable stamps.
+    unstamped: int = 0
+
+    @property
+    def rows(self):
+        return self.rows_by_folder.total()
+
+    def add(self, other):
+        """Takes the records of another part of the source in."""
+        self.rows_by_folder.update(other.rows_by_folder)
+        self.rules.update(other.rules)
+        self.rejected += other.rejected
+        self.unstamped += other.unstamped
+
+
+@functools.lru_cache(1 << 14)
+def folder_of(names, texts):
+    """The folders of a row, as Hive and Spark write them, with a slash behind each."""
+    escaped = (ESCAPED.sub(lambda own: f"%{ord(own[0]):02X}", text or "") or NULL_PARTITION for text in texts)
+    return "".join(f"{name}={text}/" for name, text in zip(names, escaped, strict=True))
+
+
+@functools.lru_cache(1 << 14)
+def folder_id(folder):
+    """What stands for folders while nobody sees them: a short name, whatever the values."""
+    return stable_id(folder)
+
+
 def members(record):
     """Members of a record that is one JSON object: by name the value, and the text that it was written as."""
     if len(record) > MAX_RECORD_BYTES:
@@ -85,7 +122,7 @@ def members(record):
     try:
         for name, value, raw in _scan(line):
             if name in found:
-                raise Reject("duplicate_key", "a key stands twice in the record")
+                raise Reject("duplicate_key", "the key stands twice in the record", name)
             found[name] = (value, raw)
     except (ValueError, IndexError, StopIteration, RecursionError):
         raise Reject("invalid_json", "is not one JSON object in one line") from None
@@ -134,6 +171,7 @@ class Rows:
         self.key = [i for i, own in sorted(numbered, key=lambda own: own[1].key or 0) if own.key is not None]
         partitions = [own for own in numbered if own[1].partition is not None]
         self.partitions = [i for i, own in sorted(partitions, key=lambda own: own[1].partition)]
+        self.folders = tuple(columns[i].name for i in self.partitions)
         self.in_files = [i for i, own in numbered if own.partition is None]
         self.hashed = sorted((own.name.encode(), i) for i, own in numbered)
 
@@ -142,7 +180,7 @@ class Rows:
         return [self.columns[i] for i in self.in_files]
 
     def read(self, record, position, source):
-        """Partition texts and values of a record at a place of its source; `Reject`s of every rule that it breaks."""
+        """Folder and values of a record at a place of its source; every rule that it breaks."""
         try:
             found = members(record)
         except Reject as fault:
@@ -151,7 +189,6 @@ class Rows:
         stamps = None
         try:
             stamps = self._kept_stamps(found, texts, source, bool(broken)) if self.is_stamped else None
-            self._hold_folders(texts)
         except Reject as fault:
             broken.append(_told(fault, None))
         if broken:
@@ -197,26 +234,17 @@ class Rows:
         order = f"{source.modified_ms:013}/{source.object_id}/{position:020}"
         return self._record_id(texts), row_hash(self.hashed, texts), order, source.url, False
 
-    def _hold_folders(self, texts):
-        """A key that S3 would refuse must not stop the rows of other folders."""
-        if not self.partitions:
-            return
-        folders = [(self.columns[i].name, texts[i] or "") for i in self.partitions]
-        size = sum(len(name) + 2 + len(text.encode()) + 2 * len(ESCAPED.findall(text)) for name, text in folders)
-        if size > MAX_FOLDER_BYTES:
-            raise Reject("too_long", "its partition makes a key that S3 refuses")
-
     def _values(self, texts, stamps):
-        folders = [texts[i] for i in self.partitions]
         values = []
         for i in self.in_files:
             keep, own = KEPT.get(self.columns[i].kind), texts[i]
             values.append(own if keep is None or own is None else keep(own))
-        return (*folders, *values, *(stamps if self.has_stamps and stamps else ()))
+        folder = folder_of(self.folders, tuple(texts[i] for i in self.partitions))
+        return (folder, *values, *(stamps if self.has_stamps and stamps else ()))
 
 
 def _told(fault, name):
-    return {"rule": fault.rule, "column": name, "reason": fault.reason}
+    return violation(fault.rule, fault.reason, name or fault.column)
 
 
 def _is_text(value):
@@ -251,31 +279,50 @@ def _leb128(number):
     return bytes(out)
 
 
-def reject_line(dataset, source, position, rules):
-    """What is written of a row that is refused: never its values."""
-    return json.dumps({"dataset": dataset, "source": source, "position": position, "rules": rules}, ensure_ascii=False)
+def read_lines(rows, sources, starts, lines):
+    """Of each record its source's id, and its row, or its place, the rules that it breaks and what is written of it.
 
-
-def read_lines(rows, dataset, sources, starts, lines):
-    """Of each record its source's id, the first rule that it breaks, and its row, or what is written of it."""
-    part, at = None, 0
+    `sources` are a source's id, itself, and the subject of its rejects, `starts` the place and the number of the first
+    line, by what is told of a part.
+    """
+    part, at, number = None, 0, 0
     for path, block, value in lines:
         if part != (path, block):
             part = (path, block)
-            at = starts[part]
+            at, number = starts[part]
         place, at = at, at + len(value) + 1
+        number += 1
         record = bytes(value).lstrip(BLANK_BYTES)
         if not record:
             continue
-        own, source = sources[path]
+        own, source, subject = sources[path]
         place += len(value) - len(record)
         row, broken = rows.read(record.rstrip(BLANK_BYTES), place, source)
         if broken:
-            yield own, broken[0]["rule"], reject_line(dataset, source.url, place, broken)
+            # Of a longer one no function knows more.
+            record = record[:MAX_RECORD_BYTES].rstrip(BLANK_BYTES)
+            rules = [each["rule"] for each in broken]
+            yield own, None, (place, rules, subject.line(broken, place, number - 1, record))
         else:
-            yield own, None, row
+            yield own, row, None
 
 
 def counted(records):
-    """How many records of each source broke each rule first, or none."""
-    yield Counter((own, rule) for own, rule, _ in records)
+    """What the records of a part came to, by their source's id."""
+    found = {}
+    for own, row, reject in records:
+        tally = found.setdefault(own, Tally())
+        if reject is None:
+            tally.rows_by_folder[row[0]] += 1
+            continue
+        tally.rejected += 1
+        tally.unstamped += "bad_stamp" in reject[1]
+        tally.rules.update(reject[1])
+    yield found
+
+
+def quarantined(records):
+    """The rejects among the records, with the section of their source that they are of."""
+    for own, _, reject in records:
+        if reject is not None:
+            yield own, reject[0] // SECTION_BYTES, reject[0], reject[2]

@@ -31,12 +31,13 @@ MIDNIGHT = datetime.datetime(1, 1, 1)
 
 
 class Reject(Exception):
-    """A value that its column cannot hold: rule and reason, never the value."""
+    """A value that its column cannot hold: rule and reason, never the value; a column where its finder names one."""
 
-    def __init__(self, rule, reason):
+    def __init__(self, rule, reason, column=None):
         super().__init__(rule)
         self.rule = rule
         self.reason = reason
+        self.column = column
 
 
 class Number(str):

@@ -1,7 +1,7 @@
 """The job beside s3-to-lake: the same input ends in the same files, rows and types.
 
-The Rust test writes the fixtures: objects, the note of a hand-over, the columns of the manifest, and the Parquet that
-s3-to-lake's writer makes of the same objects.
+The Rust test writes the fixtures: objects, the note of a hand-over, the columns of the manifest, and the Parquet and
+the lines of the quarantine that s3-to-lake's writers make of the same objects.
 """
 
 import json
@@ -28,12 +28,12 @@ def _converted(bench, fixtures, name):
     if own.get("note"):
         bench.write_note(entry, own["note"], "lake")
     assert bench.run([entry], columns=own["columns"], kind=own["kind"], dataset="orders") == 0
-    assert bench.rejects() == []
     return entry
 
 
 def _assert_same(bench, fixtures, name):
     entry = _converted(bench, fixtures, name)
+    assert bench.rejects() == [] == _their_rejects(fixtures, name)
     theirs = fixtures / f"{name}-lake"
     files = sorted(str(own.relative_to(theirs)) for own in theirs.rglob("*.parquet"))
     # Folders and names, the source's id in them.
@@ -51,6 +51,25 @@ def _assert_same(bench, fixtures, name):
         assert mine.select(columns).exceptAll(their.select(columns)).isEmpty(), field
     assert mine.exceptAll(their).isEmpty() and their.exceptAll(mine).isEmpty()
     return entry
+
+
+def _their_rejects(fixtures, name):
+    return [json.loads(line) for line in (fixtures / f"{name}-rejects.jsonl").read_text().split("\n") if line]
+
+
+def rejects_end_in_the_lines_that_s3_to_lake_writes(bench, fixtures):
+    _converted(bench, fixtures, "rejected")
+    mine, theirs = bench.rejects(), _their_rejects(fixtures, "rejected")
+    assert len(mine) == len(theirs) == 7 and bench.frame().count() == 2
+    for own, their in zip(mine, theirs, strict=True):
+        assert list(own) == list(their)
+        rules, want = own.pop("rules"), their.pop("rules")
+        assert own == their
+        # Each tells reasons in its own words.
+        assert [(each["rule"], each.get("column")) for each in rules] == [
+            (each["rule"], each.get("column")) for each in want
+        ]
+    assert [own.get("raw_bytes") is not None for own in mine] == [False] * 5 + [True] * 2
 
 
 def rows_handed_over_end_in_the_files_that_s3_to_lake_writes(bench, fixtures):

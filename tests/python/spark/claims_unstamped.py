@@ -7,7 +7,6 @@ from rig import COLUMNS, lines
 from penstock_rows import stable_id
 
 _COLUMNS = [{**own, "source_name": own["name"].upper()} for own in COLUMNS]
-_OBJECT_ID = stable_id("what s3-to-lake saw")
 
 
 def _record(key, **more):
@@ -22,16 +21,18 @@ def source_records_get_the_stamps_that_s3_to_lake_would_give_them(bench, _fixtur
     text = "\ufeff" + lines(_record("a"), "", "  " + json.dumps(_record("ä")), _record(None), _record("b", AMOUNT="2"))
     for key in ("orders/a.json", "orders/a.json.gz"):
         entry = bench.put(key, text)
-        note = {"object_id": _OBJECT_ID, "etag": entry["etag"], "modified_ms": 1_767_322_800_000}
+        # What s3-to-lake saw.
+        object_id = stable_id(key)
+        note = {"object_id": object_id, "etag": entry["etag"], "modified_ms": 1_767_322_800_000}
         bench.write_note(entry, {**note, "state": "handed-over", "until_ms": 0, "holder": "x", "files": []}, "lake")
         assert _run(bench, [entry]) == 0
         found = bench.frame().where(f"_source = '{entry['url']}'").orderBy("_order").collect()
         assert [own._record_id for own in found] == [stable_id(key) for key in ("a", "ä", "b")]
         places = [text.encode().index(json.dumps(_record(key, **more)).encode()) for key, more in _WRITTEN]
-        assert [own._order for own in found] == [f"1767322800000/{_OBJECT_ID}/{own:020}" for own in places]
+        assert [own._order for own in found] == [f"1767322800000/{object_id}/{own:020}" for own in places]
         assert places[0] == 3 and not any(own._deleted for own in found)
         assert len({own._row_hash for own in found}) == 3
-        assert bench.note(entry, "lake")["object_id"] == _OBJECT_ID
+        assert bench.note(entry, "lake")["object_id"] == object_id
         assert bench.note(entry, "lake")["state"] == "done"
     assert [own["rules"][0]["rule"] for own in bench.rejects()] == ["required"] * 2
 
@@ -72,16 +73,17 @@ def what_takes_more_than_types_is_refused_with_its_reason(bench, _fixtures):
     derived = [*_COLUMNS, {"name": "more", "type": "varchar(9)", "derived": True}]
     keyless = [{**own, "key": None} for own in _COLUMNS]
     cases = [
-        ({"unstamped_needs": ["csv", "rules of column id"]}, "need csv, rules of column id"),
+        ({"unstamped_needs": ["csv", "rules of column id"]}, "; its contract asks for: csv, rules of column id"),
         ({"unstamped_needs": None}, "the manifest does not say"),
-        ({"columns": derived}, "need derived columns"),
-        ({"columns": keyless}, "need places of rows as their identity"),
+        ({"columns": derived}, "asks for: derived columns"),
+        ({"columns": keyless}, "asks for: places of rows as their identity"),
     ]
-    for n, (more, reason) in enumerate(cases, 1):
+    for more, reason in cases:
         assert _run(bench, [entry], **more) == 1
-        refused = bench.rejects()
-        assert len(refused) == n
-        assert any(own["source"] == entry["url"] and reason in own["reason"] for own in refused), refused
+        # One line: the same content of the same source.
+        rule, told = bench.refused()[entry["url"]]
+        assert rule == "unreadable" and reason in told and len(bench.rejects()) == 1, told
+        assert told.startswith("the Glue job cannot read source records of this dataset; ")
     assert bench.below("lake") == [] and bench.note(entry, "lake") is None
 
 

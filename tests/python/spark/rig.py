@@ -100,11 +100,12 @@ class Bench:
         return self.start(self.manifest(entries, **more))
 
     def start(self, url):
-        return json_to_parquet.main(["--JOB_NAME", "x", "--penstock_manifest", url, "--JOB_RUN_ID", "jr_1"])
+        own = ["--penstock_manifest", url, "--penstock_quarantine", self.url("quarantine")]
+        return json_to_parquet.main(["--JOB_NAME", "x", *own, "--JOB_RUN_ID", "jr_1"])
 
     def start_with(self, url, files):
         """The same with another view of the files."""
-        return json_to_parquet.Job(self.spark, Manifest(url, files.read(url)), files).run()
+        return json_to_parquet.Job(self.spark, Manifest(url, files.read(url)), files, self.url("quarantine")).run()
 
     def below(self, name):
         """Names of all files below a folder."""
@@ -129,14 +130,24 @@ class Bench:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(note if isinstance(note, str) else json.dumps(note))
 
+    def lines_in_quarantine(self):
+        """Lines of the quarantine as they are written."""
+        texts = [gzip.decompress((self.home / "quarantine" / own).read_bytes()) for own in self.below("quarantine")]
+        return [line for text in texts for line in text.decode().removesuffix("\n").split("\n")]
+
     def rejects(self):
-        """Lines that are written of what was refused."""
-        root = self.home / "work/glue-rejects"
-        files = [own for own in sorted(root.rglob("*")) if own.is_file()]
-        texts = [
-            gzip.decompress(own.read_bytes()).decode() if own.suffix == ".gz" else own.read_text() for own in files
-        ]
-        return [json.loads(line) for text in texts for line in text.splitlines()]
+        """What is written of refused records and objects."""
+        return [json.loads(line) for line in self.lines_in_quarantine()]
+
+    def refused(self):
+        """Objects that were refused, with their rule and reason."""
+        whole = [own for own in self.rejects() if "position" not in own]
+        assert all(len(own["rules"]) == 1 and "raw" not in own for own in whole), whole
+        return {own["source"]: (own["rules"][0]["rule"], own["rules"][0]["reason"]) for own in whole}
+
+    def in_quarantine(self):
+        """Keys and contents of the quarantine."""
+        return {own: (self.home / "quarantine" / own).read_bytes() for own in self.below("quarantine")}
 
     def keep(self):
         """What is in the lake and noted now; gives what puts it back."""

@@ -12,11 +12,16 @@ from pathlib import Path
 import claims_deaths
 import claims_equality
 import claims_job
+import claims_leases
+import claims_quarantine
 import claims_unstamped
 import claims_values
 import rig
 
-MODULES = (claims_values, claims_job, claims_unstamped, claims_deaths, claims_equality)
+MODULES = (
+    *(claims_values, claims_job, claims_quarantine, claims_unstamped, claims_deaths, claims_leases),
+    claims_equality,
+)
 
 
 def claims():

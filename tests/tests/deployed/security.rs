@@ -67,7 +67,7 @@ async fn of_the_work_bucket_rows_plans_and_what_can_be_made_again_expire_and_no_
     };
     assert_eq!(
         rules.map(prefix).collect::<Vec<_>>(),
-        ["objects/", "stream-objects/", "loads/", "glue/temporary/", "glue-rejects/", "athena/"]
+        ["objects/", "stream-objects/", "loads/", "glue/temporary/", "athena/"]
     );
 }
 
