@@ -54,6 +54,8 @@ BROKEN = re.compile(
 )
 TRUNCATED = ("truncated", "the compressed data breaks off")
 CORRUPT = ("corrupt_compression", "the compressed data is corrupt or its checksum is wrong")
+# Rules of a line that is no record.
+SHAPELESS = ("invalid_json", "not_an_object")
 # The object is gone, or something of Spark's own.
 GONE = ("FileNotFoundException", "FILE_NOT_EXIST")
 LOST_WORKER = "SparkException: Python worker "
@@ -139,7 +141,7 @@ class Job:
                 entry.before = self._note(entry).free()
             except ValueError as fault:
                 return "no_progress", str(fault)
-            return entry.look(self.files)
+            return entry.look(self.files, self.manifest.is_stamped)
 
         usable = []
         with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
@@ -331,6 +333,10 @@ class Job:
         """Why nothing of an object is taken that could be read, as s3-to-lake decides it."""
         if self.manifest.is_stamped and tally.unstamped and tally.unstamped == tally.rows + tally.rejected:
             return "bad_stamp", "no record has the stamps of a row that a function has checked"
+        # CSV, or objects over many lines: s3-to-lake takes those, too.
+        shapeless = sum(tally.rules[rule] for rule in SHAPELESS)
+        if not self.manifest.is_stamped and not tally.rows and tally.rejected and shapeless == tally.rejected:
+            return "unreadable", "is no JSON Lines: none of its lines is an object"
         size = max((len(self._file(entry, own, LAST_FILE).encode()) for own in tally.rows_by_folder), default=0)
         if size > MAX_KEY_BYTES:
             return "too_long", f"a row's partition makes a key of {size} bytes, S3 takes {MAX_KEY_BYTES}"

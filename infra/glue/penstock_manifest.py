@@ -7,13 +7,15 @@ import json
 import zlib
 
 from penstock_files import bucket_and_key, source_id
-from penstock_rows import column, stable_id
+from penstock_rows import BLANK_BYTES, column, stable_id
 
 GZIP, ZSTD, BOM = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf"
 # Claims of rows that another function stamped, which go into the curated bucket, and of source records, into the lake:
 # whether they are stamped, and the folder of their notes.
 KINDS = {"job": (True, "curated"), "lake-job": (False, "lake")}
 UNREAD = "the Glue job cannot read source records of this dataset"
+# How much of an object is looked at before it is read.
+HEAD_BYTES = 1024
 # Names by which Hadoop chooses a decompressor.
 CODECS = (".bz2", ".deflate", ".lz4", ".snappy", ".zst", ".zstd")
 
@@ -86,7 +88,7 @@ class Entry:
         etag, size = (self.etag, self.size) if self.etag or self.size else self.contents[-1]
         return etag.strip('"'), size
 
-    def look(self, files):
+    def look(self, files, is_stamped):
         """Why the object is left out, and the rule of the quarantine if somebody has to act: `(rule, reason)`, else
         `None`."""
         _, key = bucket_and_key(self.url)
@@ -100,9 +102,9 @@ class Entry:
         if not left:
             return None, "the object vanished or was replaced"
         self.etag, self.size = left[-1]
-        return self._look_inside(files.head(self.url, 1024)) if self.size else None
+        return self._look_inside(files.head(self.url, HEAD_BYTES), is_stamped) if self.size else None
 
-    def _look_inside(self, head):
+    def _look_inside(self, head, is_stamped):
         is_gzip = head.startswith(GZIP)
         if head.startswith(ZSTD):
             return "unreadable", "is compressed with zstd"
@@ -112,10 +114,13 @@ class Entry:
             return "unreadable", "Spark takes its name for that of a compressed file"
         if is_gzip:
             try:
-                head = zlib.decompressobj(31).decompress(head, len(BOM))
+                head = zlib.decompressobj(31).decompress(head, HEAD_BYTES)
             except zlib.error:
                 return "corrupt_compression", "the compressed data is corrupt from its first bytes on"
         self.skips = len(BOM) if head.startswith(BOM) else 0
+        # s3-to-lake takes those, too. Here the last element alone would be a row: no comma stands behind it.
+        if not is_stamped and head[self.skips :].lstrip(BLANK_BYTES).startswith(b"["):
+            return "unreadable", "is an array, and no JSON Lines"
         return None
 
     def is_split(self, max_bytes):

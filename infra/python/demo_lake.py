@@ -110,7 +110,6 @@ class LakeRoute:
         """A file of the stage bucket, whose event comes by itself and twice more."""
         stage, job = self.variables["STAGE_BUCKET"], self.variables["GLUE_JOB_NAME"]
         etag = self.s3.put_object(Bucket=stage, Key=STAGE_FILE, Body=SAMPLE.read_bytes())["ETag"].strip('"')
-        event = self.event_of_stage(STAGE_FILE, SAMPLE.stat().st_size, etag)
         until("a run of the job", WITHIN_SECONDS, lambda: (bool(self.runs(job)), "no run yet"))
         # Those that come while the first is at it wait a minute for what becomes of it.
         until(
@@ -118,19 +117,28 @@ class LakeRoute:
             WITHIN_SECONDS,
             lambda: (self.waiting(("GLUE_QUEUE_URL",)) == 0, "the first event is not done with yet"),
         )
+        # S3's number of the put is in the claim.
+        _, manifest = self.manifest_of(self.runs(job)[0])
+        found = {"key": STAGE_FILE, "size": SAMPLE.stat().st_size, "etag": etag}
+        event = self.event_of_stage({**found, "sequencer": manifest["entries"][0]["put"]})
         for _ in range(2):
             self.sqs.send_message(QueueUrl=self.variables["GLUE_QUEUE_URL"], MessageBody=event)
         self.settle("LAKE_QUEUE_URL", "GLUE_QUEUE_URL")
         runs = self.runs(job)
         if len(runs) != 1:
             sys.exit(f"error: {job} has {len(runs)} runs, and one event three times is one")
-        bucket, key = runs[0]["Arguments"]["--penstock_manifest"].removeprefix("s3://").split("/", 1)
-        manifest = json.load(self.s3.get_object(Bucket=bucket, Key=key)["Body"])
+        place, manifest = self.manifest_of(runs[0])
         urls = [entry["url"] for entry in manifest["entries"]]
         if (urls, manifest["run_id"]) != ([f"s3://{stage}/{STAGE_FILE}"], runs[0]["Id"]):
-            sys.exit(f"error: s3://{bucket}/{key} has {urls} for run {manifest['run_id']}")
+            sys.exit(f"error: {place} has {urls} for run {manifest['run_id']}")
         print(f"  {urls[0]}, its event three times: one run of {job},")
-        print(f"    {runs[0]['Id']}, --penstock_manifest s3://{bucket}/{key}")
+        print(f"    {runs[0]['Id']}, --penstock_manifest {place}")
+
+    def manifest_of(self, run: dict) -> tuple[str, dict]:
+        """Where a run's manifest lies, and what it says."""
+        place = run["Arguments"]["--penstock_manifest"]
+        bucket, key = place.removeprefix("s3://").split("/", 1)
+        return place, json.load(self.s3.get_object(Bucket=bucket, Key=key)["Body"])
 
     def runs(self, job: str) -> list[dict]:
         """Runs of a job."""
@@ -144,10 +152,10 @@ class LakeRoute:
         own = {"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": bucket}, "object": found}}
         return json.dumps({"Records": [{"eventVersion": "2.1", "eventSource": "aws:s3", **own}]})
 
-    def event_of_stage(self, key: str, size: int, etag: str) -> str:
+    def event_of_stage(self, found: dict) -> str:
         """What EventBridge sends of an object."""
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        own = {"bucket": {"name": self.variables["STAGE_BUCKET"]}, "object": {"key": key, "size": size, "etag": etag}}
+        own = {"bucket": {"name": self.variables["STAGE_BUCKET"]}, "object": found}
         return json.dumps({"source": "aws.s3", "detail-type": "Object Created", "time": now, "detail": own})
 
     def in_lake(self) -> dict[str, str]:

@@ -336,6 +336,7 @@ claims! {
     an_object_without_a_note_gets_its_order_from_what_the_store_tells
     what_takes_more_than_types_is_refused_with_its_reason
     keyless_rows_without_stamps_need_no_identity
+    what_is_no_json_lines_is_refused_whole_and_its_earlier_files_stay
     every_value_of_the_vectors_has_its_canonical_text_or_its_rule
     keys_of_the_vectors_give_their_record_ids_in_spark
     row_hashes_of_the_vectors_agree

@@ -87,6 +87,30 @@ def what_takes_more_than_types_is_refused_with_its_reason(bench, _fixtures):
     assert bench.below("lake") == [] and bench.note(entry, "lake") is None
 
 
+def what_is_no_json_lines_is_refused_whole_and_its_earlier_files_stay(bench, _fixtures):
+    key, good = "orders/a.json", lines(_record("a"), _record("b"))
+    assert _run(bench, [bench.put(key, good)]) == 0
+    before = bench.below("lake")
+    records = [_record(own) for own in ("c", "d")]
+    for text, reason in (
+        (json.dumps(records), "is an array, and no JSON Lines"),
+        ("\ufeff\n [\n" + ",\n".join(map(json.dumps, records)) + "\n]\n", "is an array, and no JSON Lines"),
+        ("".join(json.dumps(own, indent=1) for own in records), "is no JSON Lines: none of its lines is an object"),
+        ("ID,DAY\nc,2026-03-05\nd,2026-03-05\n", "is no JSON Lines: none of its lines is an object"),
+    ):
+        entry = bench.put(key, text)
+        assert _run(bench, [entry]) == 1
+        told = [rule for own in bench.rejects() if "position" not in own for rule in own["rules"]]
+        assert {"rule": "unreadable", "reason": reason} in told, told
+        assert bench.below("lake") == before and bench.ids() == ["a", "b"]
+    # Gzip of an array.
+    entry = bench.put("orders/b.json.gz", json.dumps(records))
+    assert _run(bench, [entry]) == 1 and "an array" in bench.refused()[entry["url"]][1]
+    # Records that break rules are records: the content has no rows.
+    assert _run(bench, [bench.put(key, lines(_record(None)))]) == 0
+    assert bench.below("lake") == []
+
+
 def keyless_rows_without_stamps_need_no_identity(bench, _fixtures):
     keyless = [{**own, "key": None, "required": False} for own in _COLUMNS]
     assert (

@@ -38,15 +38,18 @@ async fn drop_files(deployment: &Deployment<'_>) -> anyhow::Result<()> {
     let (body, event) = (sample("2026-01-15-clickstream.json"), EventFile::load("glue-sqs-stage-put.json")?);
     let size = body.len();
     let etag = route.stage.put(STAGE_FILE, body).await?;
-    // The first comes by itself.
+    // The first comes by itself; S3's number of the put is in the claim.
+    let run = until("the run of the stage file", WITHIN, async || Ok(route.runs()?.pop())).await?;
+    let (_, manifest) = manifest_of(&route, &run).await?;
+    let put = manifest["entries"][0]["put"].as_str().unwrap();
     let event = event.with_object(STAGE_FILE, size, &etag).json().to_string();
-    let event = event.replace("penstock-stage", &route.stage.name);
+    let event = event.replace("penstock-stage", &route.stage.name).replace(SEQUENCER, put);
     let event: Value = serde_json::from_str(&event)?;
     for message in &event["Records"].as_array().unwrap()[1..] {
-        route.starts.send(message["body"].as_str().unwrap()).await?;
+        let body = message["body"].as_str().unwrap();
+        assert!(body.contains(put), "{body}");
+        route.starts.send(body).await?;
     }
-    until("the run of the stage file", WITHIN, async || Ok((!route.runs()?.is_empty()).then_some(())))
-        .await?;
     // Before a file in the lake has a crawler start, which others would wait for.
     route.settle_starts().await?;
     route.drop_file(READINGS, sample("2026-01-15-sensor_readings.csv")).await?;
@@ -54,6 +57,16 @@ async fn drop_files(deployment: &Deployment<'_>) -> anyhow::Result<()> {
     route.drop_file("lake/sensor_readings/other.csv", "id,name\n1,Ann\n").await?;
     route.drop_file("lake/nobodys/file.csv", "a\n1\n").await?;
     route.settle().await
+}
+
+/// S3's number of the put in the event file.
+const SEQUENCER: &str = "0066A5B1C2D3E4F601";
+
+/// Key and text of a run's manifest.
+async fn manifest_of(route: &DeployedLake<'_>, run: &Value) -> anyhow::Result<(String, Value)> {
+    let url = run["Arguments"]["--penstock_manifest"].as_str().unwrap();
+    let key = url.strip_prefix(&format!("s3://{}/", route.work.name)).unwrap();
+    Ok((key.to_owned(), serde_json::from_slice(&route.work.get(key).await?)?))
 }
 
 /// Not of a picture, but of no other format either.
@@ -112,10 +125,8 @@ async fn one_object_whose_event_comes_three_times_is_one_run_with_it_in_its_mani
     let route = laked().await.lake_route().await.unwrap();
     let runs = route.runs().unwrap();
     let [run] = &runs[..] else { panic!("{runs:?}") };
-    let url = run["Arguments"]["--penstock_manifest"].as_str().unwrap();
-    let key = url.strip_prefix(&format!("s3://{}/", route.work.name)).unwrap();
+    let (key, manifest) = manifest_of(&route, run).await.unwrap();
     assert!(key.starts_with("claims/clickstream/job/"), "{key}");
-    let manifest: Value = serde_json::from_slice(&route.work.get(key).await.unwrap()).unwrap();
     assert_eq!(manifest["run_id"], run["Id"]);
     assert_eq!(manifest["target"], json!(format!("s3://{}", route.curated.name)));
     let entries = manifest["entries"].as_array().unwrap();

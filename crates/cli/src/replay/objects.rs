@@ -23,7 +23,8 @@ const TOO_OLD: &str =
     "is older than penstock.dedupDays and its rows have no key: those that are loaded would come twice";
 const NO_DATASET: &str = "no contract's location matches the key";
 const NOT_TAKEN: &str = "the event was not taken: run this again";
-const AGAIN: &str = "what is loaded already is not loaded again, what is in the lake is written again";
+const AGAIN: &str =
+    "what is loaded already is not loaded again, what s3-to-lake has converted or copied is written again";
 
 /// Locations of the datasets, their variables filled in.
 type Locations = Vec<(String, Glob)>;

@@ -49,10 +49,22 @@ impl Way {
     }
 }
 
-/// Whether a part is of the lake route, whose function and Glue job make files of whole sources.
-pub fn is_of_lake_route(key: &str) -> bool {
-    let name = key.rsplit('/').next().unwrap_or(key);
-    name.starts_with("s3-to-lake") || ["json-to-parquet", "glue"].iter().any(|job| name.contains(job))
+/// Who makes files of whole sources: single records have no way back to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileMaker {
+    /// s3-to-lake.
+    Function,
+    /// The Glue job.
+    Job,
+}
+
+impl FileMaker {
+    /// By the key of its part of the quarantine.
+    pub fn of_part(key: &str) -> Option<Self> {
+        let name = key.rsplit('/').next().unwrap_or(key);
+        let makers = [("s3-to-lake-", Self::Function), ("json-to-parquet-", Self::Job)];
+        makers.into_iter().find(|(own, _)| name.starts_with(own)).map(|(_, maker)| maker)
+    }
 }
 
 /// Rows of one object that wait.
@@ -202,15 +214,14 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_the_lake_route_are_known_whoever_of_it_wrote_them() {
-        for (name, is_one) in [
-            ("s3-to-lake-000000.jsonl.gz", true),
-            ("penstock-dev-json-to-parquet-000000.jsonl.gz", true),
-            ("glue-0123-000000.jsonl", true),
-            ("s3-to-kinesis-000000.jsonl.gz", false),
-            ("reader-000000.jsonl.gz", false),
+    fn parts_of_who_makes_files_of_whole_sources_are_known() {
+        for (name, maker) in [
+            ("s3-to-lake-000000.jsonl.gz", Some(FileMaker::Function)),
+            ("json-to-parquet-s000001-000000.jsonl.gz", Some(FileMaker::Job)),
+            ("s3-to-kinesis-000000.jsonl.gz", None),
+            ("reader-000000.jsonl.gz", None),
         ] {
-            assert_eq!(is_of_lake_route(&format!("glue/0123/{name}")), is_one, "{name}");
+            assert_eq!(FileMaker::of_part(&format!("s3-to-lake-x/0123/{name}")), maker, "{name}");
         }
     }
 

@@ -13,7 +13,7 @@ use super::Replay;
 use super::judge::{Judge, is_row};
 use super::marks::{Marks, id_of};
 use super::origin::{Known, Named, Reason};
-use super::outbox::{Outbox, Way, is_of_lake_route};
+use super::outbox::{FileMaker, Outbox, Way};
 use crate::bucket::{Bucket, Listed};
 use crate::failure::Failure;
 use crate::rejects::line::{Line, Unkept};
@@ -25,6 +25,7 @@ const NO_CONTRACT: &str = "the dataset has no contract here";
 const NO_WAY: &str = "written by a function that this command does not know";
 const LAKE: &str =
     "of the lake route, whose files are made of whole sources: --objects --prefix replays the file";
+const JOB: &str = "of the Glue job, which reads each put of a file once: put the file again under its key";
 const STAGED: &str =
     "of the lake route, from the stage bucket: --objects does not replay it there, send its event yourself";
 const NO_SERVER: &str = "the contract has no queue or stream any more to send it to";
@@ -148,12 +149,13 @@ impl Replay<'_> {
         dataset: &str,
         parts: &[Listed],
     ) -> Result<(), Failure> {
-        let is_lake = parts.first().is_some_and(|first| is_of_lake_route(&first.key));
+        let maker = parts.first().and_then(|first| FileMaker::of_part(&first.key));
         let stage = (self.env)("STAGE_BUCKET").map(|bucket| format!("s3://{bucket}/"));
         let reason = |source: &str| match stage.as_deref() {
-            _ if !is_lake => NO_WAY,
+            _ if maker.is_none() => NO_WAY,
             _ if dataset == UNKNOWN_DATASET => UNKNOWN,
             Some(stage) if source.starts_with(stage) => STAGED,
+            _ if maker == Some(FileMaker::Job) => JOB,
             _ => LAKE,
         };
         self.hold_all(quarantine, dataset, parts, reason).await

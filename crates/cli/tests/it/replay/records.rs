@@ -158,7 +158,8 @@ async fn records_of_a_file_that_failed_or_was_replaced_and_what_was_not_kept_sta
     rig.quarantine("s3-to-redshift-copy", &origin("copy/people/gone.json"), &[reject("", Some(9))]);
     rig.quarantine("s3-to-lake", &origin("lake/people/lake.json"), std::slice::from_ref(&record));
     let staged = Origin::new("s3://stage/people/1.gz", ident::stable_id(["staged"]), 0);
-    rig.quarantine("penstock-dev-json-to-parquet", &staged, std::slice::from_ref(&record));
+    rig.quarantine("json-to-parquet", &staged, std::slice::from_ref(&record));
+    rig.quarantine("json-to-parquet", &origin("lake/people/large.json"), std::slice::from_ref(&record));
     rig.quarantine("stranger", &origin("copy/people/strange.json"), &[record]);
     let run = rig.replay(&["--dataset", "people"]).await;
     assert!(run.code == 0 && rig.cloud.rows("stage").is_empty(), "{}", run.out);
@@ -169,6 +170,7 @@ async fn records_of_a_file_that_failed_or_was_replaced_and_what_was_not_kept_sta
         "not sent: 1 record (the first of s3://landing/copy/people/gone.json): nothing of the text was kept",
         "not sent: 1 record (the first of s3://landing/lake/people/lake.json): of the lake route, whose files",
         "not sent: 1 record (the first of s3://stage/people/1.gz): of the lake route, from the stage bucket",
+        "not sent: 1 record (the first of s3://landing/lake/people/large.json): of the Glue job, which reads each put",
         "not sent: 1 record (the first of s3://landing/copy/people/strange.json): written by a function that",
     ] {
         assert!(run.out.contains(told), "{told}\n\nis not in\n\n{}", run.out);
