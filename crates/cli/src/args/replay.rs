@@ -23,10 +23,11 @@ S3 sends them to. Those of the stage bucket go to the copy route alone. With --d
 would be rejected is counted\n
 A record keeps the identity, the time and the source that it had when its file was read first: replayed twice, or \
 beside its file, it is still one row, and it overwrites no newer one. Content that is loaded already is not loaded \
-again, what s3-to-lake wrote is written again, and a file that a Glue job has read must be put again; a file that is older than penstock.dedupDays, of rows without a key, is \
-left alone unless it is below copy/ or lake/. What was replayed is noted in the work bucket, and left out the next \
-time; --again takes it once more. Deploy contracts before you replay by them: rows of a version that is not deployed \
-yet wait in a FIFO queue, and on a stream they fail once more and need --failed.\n
+again, what s3-to-lake wrote is written again, and a file that a Glue job has read must be put again; a file that is \
+older than penstock.dedupDays, of rows without a key, is left alone unless it is below copy/ or lake/. What was \
+replayed is noted in the work bucket, and left out the next time; --again takes it once more. Deploy contracts \
+before you replay by them: rows of a version that is not deployed yet wait in a FIFO queue, and on a stream they \
+fail once more and need --failed.\n
 Examples:
   penstock replay --dataset customers --dry-run
   penstock replay --dataset customers --since 2026-11-21T10:00:00Z --until 2026-11-21T12:00:00Z --rate 500

@@ -1,5 +1,5 @@
 //! Whole files: their events once more, to the queue that S3 sends them to. What their function made of them before
-//! decides what happens: content that is loaded already is not loaded again, what is in the lake is written again, rows
+//! decides what happens: content that is loaded already is not loaded again, what s3-to-lake made is written again, rows
 //! that were sent already are the same rows, as far back as they are looked for. Reads no record, but for a dry run.
 
 use std::collections::BTreeMap;

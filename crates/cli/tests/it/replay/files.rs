@@ -35,7 +35,7 @@ async fn a_files_event_goes_to_the_queue_that_s3_sends_it_to() {
     assert_eq!(keys, ["copy/people/1 ü.csv", "copy/people/2.csv"]);
     assert!(run.out.contains("people       2     2         0\n"), "{}", run.out);
     assert!(
-        run.out.contains("note: 2 files: what is loaded already is not loaded again, what is in the lake is"),
+        run.out.contains("note: 2 files: what is loaded already is not loaded again, what s3-to-lake has"),
         "{}",
         run.out
     );
