@@ -21,6 +21,7 @@ pub use layout::{LakeColumn, Layout};
 pub use writers::Writers;
 
 use crate::ident::{self, HexId};
+use crate::lake_note::MAX_KEY_BYTES;
 
 /// What names the files of a source: the same for every content of a key, so that a replaced source writes the same
 /// names again.
@@ -91,8 +92,6 @@ pub enum LakeError {
     Parquet(#[from] parquet::errors::ParquetError),
 }
 
-/// Most bytes of an S3 key.
-const MAX_KEY_BYTES: usize = 1024;
 /// Fewest bytes of a part that is not the last, as S3 has it.
 const MIN_PIECE_BYTES: usize = 5 << 20;
 

@@ -1,5 +1,7 @@
 //! One object's bytes through the record engine: rows into Parquet files that nobody sees yet, rejects into quarantine,
-//! counts. Memory stays bounded: all of them leave while the object is still being read.
+//! counts. Memory stays bounded: all of them leave while the object is still being read. This is not
+//! `penstock_aws::reading`, which cuts objects into tasks and rows into sections of their own: a source's files follow
+//! from the whole of it, read in one go.
 
 use std::collections::BTreeMap;
 
