@@ -12,6 +12,7 @@ from collections import Counter
 from penstock_quarantine import SECTION_BYTES, violation
 from penstock_values import DECODER, INTEGERS, KEPT, TEXTS, Number, Reject, canonical
 
+BLAKE3_BLOCK = 64
 STAMPS = ("_record_id", "_row_hash", "_order", "_source", "_deleted")
 HEX_ID = re.compile("[0-9a-f]{32}")
 ORDER = re.compile("[A-Za-z0-9/]{1,128}", re.ASCII)
@@ -259,7 +260,7 @@ def _fits(text, max_bytes):
 
 
 def row_hash(hashed, texts):
-    """BLAKE3 over the columns that are not NULL, as `crates/core/src/ident.rs` tells it."""
+    """BLAKE3 over the columns that are not NULL, as `crates/core/src/ident/row_hash.rs` tells it."""
     # Spark's Python has it only where the job asks for it; stamped rows bring their hash along.
     from blake3 import blake3
 
@@ -267,7 +268,7 @@ def row_hash(hashed, texts):
     present = [(name, texts[i].encode()) for name, i in hashed if texts[i] is not None]
     heads = [blake3(name).digest()[: 3 if short else 8] + _leb128(len(text)) for name, text in present]
     joined = _leb128(len(present)) + b"".join(heads) + b"".join(text for _, text in present)
-    return blake3(joined).hexdigest()[:32]
+    return blake3(joined + bytes(-len(joined) % BLAKE3_BLOCK)).hexdigest()[:32]
 
 
 def _leb128(number):

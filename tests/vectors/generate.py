@@ -220,10 +220,12 @@ def leb128(number):
 
 
 def row_encoding(columns):
-    """How many columns are not NULL; for each, by name, a tag of the name and its text's length; then all texts."""
+    """How many columns are not NULL; for each, by name, a tag of the name and its text's length; then all texts, and
+    zeros up to whole blocks of BLAKE3."""
     present = sorted((name.encode(), text.encode()) for name, text in columns.items() if text is not None)
     heads = [blake3(name).digest()[:3] + leb128(len(text)) for name, text in present]
-    return leb128(len(present)) + b"".join(heads) + b"".join(text for _, text in present)
+    told = leb128(len(present)) + b"".join(heads) + b"".join(text for _, text in present)
+    return told + bytes(-len(told) % 64)
 
 
 def group_encoding(texts):

@@ -2,8 +2,11 @@
 //! Every hash is over length-prefixed texts (`3:abc`), so that SQL and Spark can compute it and no two differing
 //! lists of texts meet. Vectors computed by an independent program: `tests/vectors/`.
 
+mod row_hash;
+
 use std::fmt::Write as _;
 
+pub(crate) use row_hash::RowHashes;
 use sha2::{Digest, Sha256};
 
 /// Length of a hash in hex characters: 128 bits.
@@ -20,10 +23,9 @@ impl HexId {
     /// Takes the first 128 bits of a digest.
     fn from_digest(digest: &[u8]) -> Self {
         let mut hex = [b'0'; HEX_LEN];
-        for (pair, byte) in hex.chunks_exact_mut(2).zip(digest) {
-            const DIGITS: &[u8; 16] = b"0123456789abcdef";
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
+        for (eight, four) in hex.chunks_exact_mut(8).zip(digest.chunks_exact(4)) {
+            let four = four.first_chunk().map_or(0, |four| u32::from_le_bytes(*four));
+            eight.copy_from_slice(&hex_digits(four).to_le_bytes());
         }
         Self(hex)
     }
@@ -34,11 +36,28 @@ impl HexId {
         hex.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')).then_some(Self(hex))
     }
 
+    /// The 32 characters, as bytes.
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8; HEX_LEN] {
+        &self.0
+    }
+
     /// The 32 characters.
     pub fn as_str(&self) -> &str {
         // Only ASCII is ever put in.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
+}
+
+/// Four bytes, the lowest first, as eight hex characters, the first lowest.
+fn hex_digits(four: u32) -> u64 {
+    // Two bytes apart, then one, then half a byte: the higher half stands first.
+    let pairs = (u64::from(four) | u64::from(four) << 16) & 0x0000_ffff_0000_ffff;
+    let bytes = (pairs | pairs << 8) & 0x00ff_00ff_00ff_00ff;
+    let digits = (bytes >> 4 & 0x000f_000f_000f_000f) | (bytes & 0x000f_000f_000f_000f) << 8;
+    // Those from ten on are letters.
+    let letters = (digits + 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101;
+    digits + 0x3030_3030_3030_3030 + letters * u64::from(b'a' - b'0' - 10)
 }
 
 impl serde::Serialize for HexId {
@@ -82,7 +101,32 @@ fn push_number(value: usize, out: &mut String) {
 }
 
 fn sha256(text: &str) -> [u8; 32] {
-    Sha256::digest(text.as_bytes()).into()
+    short_sha256(text.as_bytes()).unwrap_or_else(|| Sha256::digest(text.as_bytes()).into())
+}
+
+/// The same of a text that fits one block, as most keys do: without the hasher's buffer, which takes as long as hashing.
+fn short_sha256(text: &[u8]) -> Option<[u8; 32]> {
+    // FIPS 180-4, 5.3.3 and 5.1.1: the first state; then the text, a 1, zeros and its length in bits.
+    let mut state = [
+        0x6a09_e667,
+        0xbb67_ae85,
+        0x3c6e_f372,
+        0xa54f_f53a,
+        0x510e_527f,
+        0x9b05_688c,
+        0x1f83_d9ab,
+        0x5be0_cd19,
+    ];
+    let mut block = [0; 64];
+    let (start, bits) = block.split_last_chunk_mut::<8>()?;
+    *bits = (text.len() as u64 * 8).to_be_bytes();
+    let (own, rest) = start.split_at_mut_checked(text.len())?;
+    own.copy_from_slice(text);
+    *rest.first_mut()? = 0x80;
+    sha2::block_api::compress256(&mut state, &[block]);
+    let mut digest = [0; 32];
+    digest.chunks_exact_mut(4).zip(state).for_each(|(out, word)| out.copy_from_slice(&word.to_be_bytes()));
+    Some(digest)
 }
 
 fn sha256_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> [u8; 32] {
@@ -111,59 +155,9 @@ pub fn record_id_of_position(object_id: &HexId, position: u64) -> HexId {
     HexId::from_digest(&sha256_of([object_id.as_str(), &position.to_string()]))
 }
 
-/// What `_row_hash` is made of: BLAKE3 over
-///
-/// 1. for a contract with derived columns the first 8 bytes of BLAKE3 over the length-prefixed warehouse names, types
-///    and expressions of those, in ascending order of names: their values follow from the others; `deletedWhen` stands
-///    among them, as the last one and a boolean of the name `_deleted`, because the tombstones follow from it;
-/// 2. the number of source columns that are not NULL;
-/// 3. for each of them, in ascending order of warehouse names, the first 3 bytes of BLAKE3 over its warehouse name (8 where 3
-///    do not tell all names of the contract apart), and the length of its
-///    canonical text in bytes;
-/// 4. these texts, one after another.
-///
-/// Numbers are LEB128. NULL columns are left out, so that adding a nullable column to a contract changes no hash.
-#[derive(Debug, Default)]
-pub(crate) struct RowHash {
-    bytes: Vec<u8>,
-}
-
 /// What stands for a name, or for the derivations, in a row hash.
 pub(crate) fn name_tag<const N: usize>(text: &str) -> [u8; N] {
     blake3::hash(text.as_bytes()).as_bytes().first_chunk().copied().unwrap_or([0; N])
-}
-
-impl RowHash {
-    /// Begins with the tag of the derivations, and the number of columns that are not NULL.
-    pub fn begin(&mut self, derivations: Option<[u8; 8]>, columns: usize) {
-        self.bytes.clear();
-        self.bytes.extend(derivations.into_iter().flatten());
-        self.number(columns);
-    }
-
-    /// One column.
-    pub fn column(&mut self, tag: &[u8], text_len: usize) {
-        self.bytes.extend_from_slice(tag);
-        self.number(text_len);
-    }
-
-    /// The text of one of them, in the same order.
-    pub fn text(&mut self, text: &str) {
-        self.bytes.extend_from_slice(text.as_bytes());
-    }
-
-    /// After all of them.
-    pub fn finish(&self) -> HexId {
-        HexId::from_digest(blake3::hash(&self.bytes).as_bytes())
-    }
-
-    fn number(&mut self, mut value: usize) {
-        while value > 0x7f {
-            self.bytes.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.bytes.push(value as u8);
-    }
 }
 
 /// Texts of columns, length-prefixed; NULL counts as a text of its own.
@@ -268,6 +262,23 @@ mod tests {
     fn lengths_keep_lists_of_texts_apart() {
         assert_ne!(record_id_of_key(["a", "b"]), record_id_of_key(["ab", ""]));
         assert_ne!(record_id_of_key(["1:a"]), record_id_of_key(["1", "a"]));
+    }
+
+    #[test]
+    fn short_texts_hash_as_long_ones() {
+        for len in 0..200 {
+            let text = "x".repeat(len);
+            assert_eq!(sha256(&text), <[u8; 32]>::from(Sha256::digest(text.as_bytes())));
+        }
+    }
+
+    #[test]
+    fn digests_are_told_in_hex() {
+        let digest: Vec<u8> = (0..=255).collect();
+        for digest in digest.windows(16) {
+            let want: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(HexId::from_digest(digest).as_str(), want);
+        }
     }
 
     #[test]

@@ -121,12 +121,10 @@ impl Ingest {
     /// The batch's rows with their stamps: who only counts rows or looks at them does without.
     pub fn stamp<'b>(&mut self, batch: &'b mut Batch) -> &'b Rows {
         let Records { checker, session, origin, are_stamped, .. } = &mut self.records;
-        batch.rows.stamp(|rows, at| {
-            if *are_stamped {
-                return;
+        batch.rows.stamp(|rows, from| {
+            if !*are_stamped {
+                checker.stamp(rows, from, |position| Place::Object { origin, position }, session);
             }
-            let Some(position) = rows.get(at).map(|row| row.position()) else { return };
-            checker.stamp(rows, at, &Place::Object { origin, position }, session);
         })
     }
 

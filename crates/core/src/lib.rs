@@ -8,6 +8,7 @@
 //! - [`ident`]: identity and order; [`reject`]: why a record is no row
 //! - [`kpl`]: aggregated stream records; [`queue`]: rows into messages and back; [`chunk`]: lists cut by count and bytes
 //! - [`range`]: large objects in ranges, and the tasks that have them read
+//! - [`parts`]: rows into files that COPY reads, and `frame`: zstd of what is known to repeat
 //! - [`sql`]: DDL and the load transaction; [`quarantine`] and [`receipt`]: what is written about an object
 //! - `lake` (feature `parquet`): rows into the Parquet files of a data lake
 //! - [`lake_note`]: what is written down of one source of the lake
@@ -20,6 +21,7 @@ pub mod chunk;
 pub mod claim;
 pub mod contract;
 pub mod decode;
+mod frame;
 pub mod ident;
 pub mod ingest;
 pub mod kpl;

@@ -1,6 +1,12 @@
 //! Rows into files that COPY reads: JSON lines in the hand-over format, zstd, cut to a size at which COPY reads them in
 //! parallel. The same rows give the same files, byte by byte, so that a redelivery rewrites and never doubles them.
-//! Writes nothing itself.
+//! Lines are told to the frame by what they repeat of those before them and never stand in memory as a whole. Writes
+//! nothing itself.
+
+mod lines;
+mod seen;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 
@@ -9,69 +15,66 @@ use zstd::bulk::Compressor;
 use crate::contract::Contract;
 use crate::reject::{Rule, Violation};
 use crate::row::{HandOver, Row};
+use lines::Lines;
 
 /// Plain bytes of a file, but for the row that crosses it: a few megabytes when compressed, of the size that COPY reads
-/// well in parallel. They are kept until the file is full, because zstd is a third faster on bytes that lie together.
+/// well in parallel.
 const PART_BYTES: usize = 16 << 20;
 /// COPY takes JSON objects of at most 4 MB (Redshift, "COPY from JSON format").
 const MAX_LINE_BYTES: usize = 4_000_000;
+/// A row whose values have no more is no longer than that, though each byte became an escape of six and 1,600 columns
+/// (Redshift's most) have names of 127 bytes.
+const MAX_PLAIN_BYTES: usize = 600_000;
 /// Fast: a file is read once.
 const LEVEL: i32 = 1;
 
 /// Packs the rows of one object.
 pub struct PartWriter {
     hand_over: HandOver,
-    source: String,
-    lines: String,
-}
-
-/// A row that no file takes.
-#[derive(Debug, thiserror::Error)]
-pub enum PartError {
-    /// COPY would refuse the whole file.
-    #[error("the row is too large for COPY")]
-    TooLarge(Violation),
-    /// Memory that cannot be had.
-    #[error("packing rows: {0}")]
-    Io(#[from] io::Error),
+    /// What all rows end with.
+    tail: String,
+    lines: Lines,
 }
 
 impl PartWriter {
     /// Rows of an object, `s3://bucket/key`.
     pub fn new(contract: &Contract, source: impl Into<String>) -> Self {
-        Self { hand_over: HandOver::new(contract), source: source.into(), lines: String::new() }
+        let hand_over = HandOver::new(contract);
+        let tail = hand_over.staged_tail(&source.into());
+        Self { hand_over, tail, lines: Lines::default() }
     }
 
     /// Adds a row; gives the file that it completes.
-    pub fn push(&mut self, row: Row<'_>) -> Result<Option<Vec<u8>>, PartError> {
-        let start = self.lines.len();
-        self.hand_over.write_staged(row, &self.source, &mut self.lines);
-        self.lines.push('\n');
-        let bytes = self.lines.len() - start;
-        if bytes > MAX_LINE_BYTES {
-            self.lines.truncate(start);
-            let reason = format!("has {bytes} bytes with its stamps, COPY takes {MAX_LINE_BYTES}");
-            return Err(PartError::TooLarge(Violation::record(Rule::RowTooLarge, reason)));
+    pub fn push(&mut self, row: Row<'_>) -> Result<Option<Vec<u8>>, Violation> {
+        if row.text_bytes() > MAX_PLAIN_BYTES {
+            self.check_length(row)?;
         }
+        self.hand_over.write_staged(row, &self.tail, &mut self.lines);
         if self.lines.len() < PART_BYTES {
             return Ok(None);
         }
-        self.cut()
+        Ok(self.cut())
+    }
+
+    /// Writes a large row to see its length.
+    fn check_length(&self, row: Row<'_>) -> Result<(), Violation> {
+        let mut line = String::new();
+        self.hand_over.write_staged(row, &self.tail, &mut line);
+        if line.len() <= MAX_LINE_BYTES {
+            return Ok(());
+        }
+        let reason = format!("has {} bytes with its stamps, COPY takes {MAX_LINE_BYTES}", line.len());
+        Err(Violation::record(Rule::RowTooLarge, reason))
     }
 
     /// The last file, if there are rows in it.
-    pub fn finish(mut self) -> Result<Option<Vec<u8>>, PartError> {
+    pub fn finish(mut self) -> Option<Vec<u8>> {
         self.cut()
     }
 
     /// The file so far, if there are rows in it: the next row begins another one.
-    pub fn cut(&mut self) -> Result<Option<Vec<u8>>, PartError> {
-        if self.lines.is_empty() {
-            return Ok(None);
-        }
-        let packed = packed(&self.lines)?;
-        self.lines.clear();
-        Ok(Some(packed))
+    pub fn cut(&mut self) -> Option<Vec<u8>> {
+        self.lines.finish()
     }
 }
 
@@ -81,7 +84,7 @@ pub fn packed(text: &str) -> io::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
+mod content_tests {
     use std::collections::BTreeSet;
 
     use super::*;
@@ -110,7 +113,7 @@ mod tests {
         for row in rows.iter() {
             assert_eq!(parts.push(row).unwrap(), None);
         }
-        let lines = lines(&parts.finish().unwrap().unwrap());
+        let lines = lines(&parts.finish().unwrap());
         let keys = |at: usize| lines[at].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
         for at in [0, 1] {
             let all = ["_deleted", "_order", "_record_id", "_row_hash", "_source", "a", "n"];
@@ -130,8 +133,8 @@ mod tests {
         let rows = rows_of(&checker, &[r#"{"s":1}"#, &large, r#"{"s":2}"#]);
         let mut parts = PartWriter::new(checker.contract(), "s3://b/k");
         let pushed: Vec<_> = rows.iter().map(|row| parts.push(row)).collect();
-        assert!(matches!(&pushed[1], Err(PartError::TooLarge(broken)) if broken.rule == Rule::RowTooLarge));
-        let lines = lines(&parts.finish().unwrap().unwrap());
+        assert!(matches!(&pushed[1], Err(broken) if broken.rule == Rule::RowTooLarge));
+        let lines = lines(&parts.finish().unwrap());
         assert_eq!(lines.iter().map(|line| line["s"].clone()).collect::<Vec<_>>(), [1, 2]);
     }
 
@@ -145,7 +148,7 @@ mod tests {
         for _ in 0..40 {
             files.extend(parts.push(rows.get(0).unwrap()).unwrap());
         }
-        files.extend(parts.finish().unwrap());
+        files.extend(parts.finish());
         assert_eq!(files.len(), 3);
         assert_eq!(files.iter().map(|file| lines(file).len()).sum::<usize>(), 40);
     }
@@ -153,6 +156,6 @@ mod tests {
     #[test]
     fn no_rows_are_no_file() {
         let checker = checker("", &["name: a, physicalType: integer"]);
-        assert_eq!(PartWriter::new(checker.contract(), "s3://b/k").finish().unwrap(), None);
+        assert_eq!(PartWriter::new(checker.contract(), "s3://b/k").finish(), None);
     }
 }

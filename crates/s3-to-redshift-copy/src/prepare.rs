@@ -6,7 +6,7 @@ use penstock_aws::reading::{
 };
 use penstock_aws::store::Store;
 use penstock_core::contract::Contract;
-use penstock_core::parts::{PartError, PartWriter};
+use penstock_core::parts::PartWriter;
 use penstock_core::receipt::{Receipt, Status};
 use penstock_core::reject::Violation;
 use penstock_core::row::{Origin, Row};
@@ -113,7 +113,6 @@ impl<'a> Outlet for Files<'a> {
         FileSink {
             store: self.store,
             folder: folder.to_owned(),
-            source: origin.source.clone(),
             parts: PartWriter::new(self.contract, origin.source.clone()),
             section,
             full: Vec::new(),
@@ -126,7 +125,6 @@ impl<'a> Outlet for Files<'a> {
 pub struct FileSink<'a> {
     store: &'a Store,
     folder: String,
-    source: String,
     parts: PartWriter,
     section: u64,
     /// Files that wait to be written.
@@ -143,8 +141,7 @@ impl RowSink for FileSink<'_> {
                 Ok(())
             }
             // Its raw bytes are gone; the object still has them at that position.
-            Err(PartError::TooLarge(violation)) => Err(Unfit::Row { violation, raw: Vec::new() }),
-            Err(error @ PartError::Io(_)) => Err(Unfit::Failed(error.to_string())),
+            Err(violation) => Err(Unfit::Row { violation, raw: Vec::new() }),
         }
     }
 
@@ -157,9 +154,7 @@ impl RowSink for FileSink<'_> {
     }
 
     async fn close(&mut self) -> Result<Vec<File>, ReadError> {
-        let failed =
-            |error: PartError| ReadError::Body { uri: self.source.clone(), message: error.to_string() };
-        self.full.extend(self.parts.cut().map_err(failed)?);
+        self.full.extend(self.parts.cut());
         self.drain().await?;
         Ok(std::mem::take(&mut self.written))
     }

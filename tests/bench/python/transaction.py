@@ -122,7 +122,8 @@ def row_hash(row):
         text = value.encode() if isinstance(value, str) else compact(value)
         heads.append(tag + leb128(len(text)))
         texts.append(text)
-    return blake3(b"".join([DERIVATIONS, leb128(len(texts)), *heads, *texts])).hexdigest()[:32]
+    told = b"".join([DERIVATIONS, leb128(len(texts)), *heads, *texts])
+    return blake3(told + bytes(-len(told) % 64)).hexdigest()[:32]
 
 
 def leb128(number):

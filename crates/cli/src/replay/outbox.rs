@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 use penstock_core::contract::{Compression, Contract, QueueServer};
 use penstock_core::decode::{Inflate, Limits};
 use penstock_core::ident;
-use penstock_core::parts::{PartError, PartWriter};
+use penstock_core::parts::PartWriter;
 use penstock_core::queue::{Message, Packer};
 use penstock_core::reject::Violation;
 use penstock_core::row::{Origin, Row};
@@ -143,7 +143,7 @@ impl<'a> Outbox<'a> {
             }
             Self::Stream(records, _) => Packed::Records(records),
             Self::Copy(mut files) => {
-                let last = files.parts.cut().map_err(|error| error.to_string())?;
+                let last = files.parts.cut();
                 files.close(last);
                 let repacked =
                     files.full.into_iter().map(|(name, zstd)| gzipped(&zstd).map(|gzip| (name, gzip)));
@@ -155,14 +155,7 @@ impl<'a> Outbox<'a> {
 
 impl Files {
     fn push(&mut self, row: Row<'_>) -> Result<(), Violation> {
-        let full = match self.parts.push(row) {
-            Ok(full) => full,
-            Err(PartError::TooLarge(violation)) => return Err(violation),
-            // Memory that cannot be had: the row waits for another call.
-            Err(PartError::Io(error)) => {
-                return Err(Violation::record(penstock_core::reject::Rule::Unreadable, error.to_string()));
-            }
-        };
+        let full = self.parts.push(row)?;
         let stamp = row.stamp();
         self.ids.extend([stamp.record_id.to_string(), stamp.row_hash.to_string(), stamp.order.to_owned()]);
         self.rows += 1;

@@ -2,9 +2,10 @@
 //! every scalar is a text (COPY would pass JSON numbers through a float), super is nested JSON, NULL is null.
 //! Reading it is `stamped`'s.
 
+use super::roomy::Roomy;
 use super::rows::Row;
-use super::scan::plain_len;
 use crate::contract::{Contract, PhysicalType};
+use crate::ident::HexId;
 
 pub(crate) const RECORD_ID: &str = "_record_id";
 pub(crate) const ROW_HASH: &str = "_row_hash";
@@ -13,6 +14,14 @@ pub(crate) const DELETED: &str = "_deleted";
 pub(crate) const SOURCE: &str = "_source";
 pub(super) const DATASET: &str = "_dataset";
 pub(super) const CONTRACT_VERSION: &str = "_contract_version";
+
+/// Numbers of what is no column's value; behind the last, those of columns that are NULL.
+const IDENTITY: usize = 0;
+const CONTENT: usize = 1;
+const LIVE: usize = 2;
+const DEAD: usize = 3;
+const TAIL: usize = 4;
+const FIRST_NULL: usize = 5;
 
 /// How a column's canonical text stands in JSON.
 #[derive(Debug, Clone, Copy)]
@@ -27,10 +36,12 @@ enum Form {
 struct Member {
     /// What stands before its value: `,"name":`, and the quote that opens a text.
     key: String,
+    /// All of it where it has none.
+    null: String,
     form: Form,
 }
 
-/// What stands before the values of the stamps; what closes the text before it is in it.
+/// What stands before the values of the stamps.
 #[derive(Debug, Clone)]
 struct Stamps {
     record_id: String,
@@ -39,6 +50,48 @@ struct Stamps {
     /// By whether the row is a tombstone, with the value.
     deleted: [String; 2],
     source: String,
+}
+
+/// What takes rows, piece by piece. A key is told with what opens its value, and is the same wherever a row has it.
+pub(crate) trait Pieces {
+    /// A column, or `_order` behind the last one, whose value is like those before it and ends with a quote.
+    fn text(&mut self, column: usize, key: &str, value: Roomy<'_>);
+
+    /// A column whose value is JSON.
+    fn json(&mut self, column: usize, key: &str, value: Roomy<'_>);
+
+    /// A value that is like no other and ends with a quote; by a number of its own.
+    fn hash(&mut self, number: usize, key: &str, hash: &HexId);
+
+    /// A key with its value, if it has one; by a number of its own.
+    fn fixed(&mut self, number: usize, text: &str);
+}
+
+impl Pieces for String {
+    #[inline]
+    fn text(&mut self, _: usize, key: &str, value: Roomy<'_>) {
+        self.push_str(key);
+        self.push_str(value.as_str());
+        self.push('"');
+    }
+
+    #[inline]
+    fn json(&mut self, _: usize, key: &str, value: Roomy<'_>) {
+        self.push_str(key);
+        self.push_str(value.as_str());
+    }
+
+    #[inline]
+    fn hash(&mut self, _: usize, key: &str, hash: &HexId) {
+        self.push_str(key);
+        self.push_str(hash.as_str());
+        self.push('"');
+    }
+
+    #[inline]
+    fn fixed(&mut self, _: usize, text: &str) {
+        self.push_str(text);
+    }
 }
 
 /// Writes rows of one contract; what is the same in every row is made once.
@@ -60,8 +113,9 @@ impl HandOver {
                 _ => Form::Plain,
             };
             // Warehouse names are plain lower-case words: nothing to escape.
-            let key = format!("{}\"{}\":\"", if i == 0 { "{" } else { "," }, column.physical.as_str());
-            Member { key, form }
+            let bare = format!("{}\"{}\":", if i == 0 { "{" } else { "," }, column.physical.as_str());
+            let key = if let Form::Json = form { bare.clone() } else { format!("{bare}\"") };
+            Member { key, null: format!("{bare}null"), form }
         });
         let mut tail = String::new();
         for (name, text) in [(DATASET, &contract.dataset), (CONTRACT_VERSION, &contract.version)] {
@@ -71,9 +125,9 @@ impl HandOver {
         tail.push('}');
         let stamps = Stamps {
             record_id: format!("{}\"", key(RECORD_ID)),
-            row_hash: format!("\"{}\"", key(ROW_HASH)),
-            order: format!("\"{}\"", key(ORDER)),
-            deleted: ["false", "true"].map(|is| format!("\"{}\"{is}\"", key(DELETED))),
+            row_hash: format!("{}\"", key(ROW_HASH)),
+            order: format!("{}\"", key(ORDER)),
+            deleted: ["false", "true"].map(|is| format!("{}\"{is}\"", key(DELETED))),
             source: key(SOURCE),
         };
         Self { columns: columns.collect(), stamps, tail }
@@ -86,12 +140,17 @@ impl HandOver {
         out.push('}');
     }
 
-    /// The same with its source: what COPY has columns for.
-    pub fn write_staged(&self, row: Row<'_>, source: &str, out: &mut String) {
+    /// The same with its source and a line break: what COPY has columns for. `tail` is what `staged_tail` gave.
+    pub(crate) fn write_staged(&self, row: Row<'_>, tail: &str, out: &mut impl Pieces) {
         self.write_open(row, out);
-        out.push_str(&self.stamps.source);
-        push_text(source, out);
-        out.push('}');
+        out.fixed(TAIL, tail);
+    }
+
+    /// The end of all staged rows of a source.
+    pub(crate) fn staged_tail(&self, source: &str) -> String {
+        let mut tail = self.stamps.source.clone();
+        push_text(source, &mut tail);
+        tail + "}\n"
     }
 
     /// The same with everything that it is known by, also dataset and contract version.
@@ -102,40 +161,32 @@ impl HandOver {
         out.push_str(&self.tail);
     }
 
-    fn write_open(&self, row: Row<'_>, out: &mut String) {
-        for (i, Member { key, form }) in self.columns.iter().enumerate() {
-            let bare_key = key.get(..key.len() - 1).unwrap_or_default();
-            match (row.get(i), form) {
-                (None, _) => {
-                    out.push_str(bare_key);
-                    out.push_str("null");
-                }
-                (Some(text), Form::Plain) => {
-                    out.push_str(key);
-                    out.push_str(text);
-                    out.push('"');
-                }
-                (Some(text), Form::Text) => {
-                    out.push_str(key);
-                    push_inner(text, out);
-                    out.push('"');
-                }
-                (Some(json), Form::Json) => {
-                    out.push_str(bare_key);
-                    push_characters(json, out);
-                }
+    fn write_open(&self, row: Row<'_>, out: &mut impl Pieces) {
+        for (i, Member { key, null, form }) in self.columns.iter().enumerate() {
+            let Some(text) = row.roomy(i) else {
+                out.fixed(FIRST_NULL + i, null);
+                continue;
+            };
+            match form {
+                Form::Plain => out.text(i, key, text),
+                Form::Text if text.is_plain() => out.text(i, key, text),
+                Form::Text => out.text(i, key, escaped(text.as_str()).as_str().into()),
+                Form::Json => match with_characters(text.as_str()) {
+                    None => out.json(i, key, text),
+                    Some(changed) => out.json(i, key, changed.as_str().into()),
+                },
             }
         }
         let (stamp, stamps) = (row.stamp(), &self.stamps);
-        out.push_str(&stamps.record_id);
-        out.push_str(stamp.record_id.as_str());
-        out.push_str(&stamps.row_hash);
-        out.push_str(stamp.row_hash.as_str());
-        out.push_str(&stamps.order);
+        out.hash(IDENTITY, &stamps.record_id, &stamp.record_id);
+        out.hash(CONTENT, &stamps.row_hash, &stamp.row_hash);
         // Letters, digits and slashes.
-        out.push_str(stamp.order);
+        out.text(self.columns.len(), &stamps.order, row.roomy_order());
         let [live, deleted] = &stamps.deleted;
-        out.push_str(if stamp.deleted { deleted } else { live });
+        match stamp.deleted {
+            true => out.fixed(DEAD, deleted),
+            false => out.fixed(LIVE, live),
+        }
     }
 }
 
@@ -154,16 +205,15 @@ pub(crate) fn push_text(text: &str, out: &mut String) {
 /// What stands between the quotes of a JSON string.
 #[inline]
 fn push_inner(text: &str, out: &mut String) {
-    if plain_len(text.as_bytes()).is_none()
-        && (text.is_ascii() || memchr::memchr(0xef, text.as_bytes()).is_none())
-    {
+    if Roomy::from(text).is_plain() {
         out.push_str(text);
     } else {
-        push_escaped(text, out);
+        out.push_str(&escaped(text));
     }
 }
 
-fn push_escaped(text: &str, out: &mut String) {
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| c < ' ' || matches!(c, '"' | '\\' | '\u{fffe}' | '\u{ffff}')) {
         out.push_str(&rest[..at]);
@@ -178,20 +228,11 @@ fn push_escaped(text: &str, out: &mut String) {
         }
         rest = &rest[at + c.len_utf8()..];
     }
-    out.push_str(rest);
+    out + rest
 }
 
-/// Nested JSON as it is, but for the two characters that SQS refuses, which can only stand in its texts.
-fn push_characters(json: &str, out: &mut String) {
-    if memchr::memchr(0xef, json.as_bytes()).is_none() {
-        out.push_str(json);
-        return;
-    }
-    let mut rest = json;
-    while let Some(at) = rest.find(['\u{fffe}', '\u{ffff}']) {
-        out.push_str(&rest[..at]);
-        out.push_str(if rest[at..].starts_with('\u{fffe}') { "\\ufffe" } else { "\\uffff" });
-        rest = &rest[at + '\u{fffe}'.len_utf8()..];
-    }
-    out.push_str(rest);
+/// Nested JSON without the two characters that SQS refuses, which can only stand in its texts; `None` if it has none.
+fn with_characters(json: &str) -> Option<String> {
+    memchr::memchr(0xef, json.as_bytes())?;
+    Some(json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff"))
 }

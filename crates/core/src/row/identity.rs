@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::hand_over::DELETED;
 use super::rows::Row;
 use crate::contract::Contract;
-use crate::ident::{self, HexId, RowHash};
+use crate::ident::{self, HexId, RowHashes};
 
 /// Bytes of a name's tag in the row hash, and of all tags of a contract in which two would be equal.
 const SHORT_TAG: usize = 3;
@@ -47,15 +47,15 @@ impl Identity {
         Some(ident::record_id_of_netstrs(joined))
     }
 
-    /// Hash of the source columns.
-    pub fn row_hash(&self, row: Row<'_>, hash: &mut RowHash) -> HexId {
-        let present = || self.columns.iter().filter_map(|(i, tag)| Some((tag, row.get(*i)?)));
-        hash.begin(self.derivations, present().count());
+    /// Tells what the row hash is made of.
+    pub fn tell(&self, row: Row<'_>, hashes: &mut RowHashes) {
+        let present = || self.columns.iter().filter_map(|(i, tag)| Some((tag, row.roomy(*i)?)));
+        hashes.begin(self.derivations, present().count());
         for (tag, text) in present() {
-            hash.column(tag.get(..self.tag_len).unwrap_or(tag), text.len());
+            hashes.column(tag.get(..self.tag_len).unwrap_or(tag), text.len());
         }
-        present().for_each(|(_, text)| hash.text(text));
-        hash.finish()
+        present().for_each(|(_, text)| hashes.text(text));
+        hashes.end();
     }
 }
 

@@ -5,6 +5,7 @@ mod canon;
 mod cel_functions;
 mod cel_scope;
 mod cel_values;
+mod checked;
 mod compact;
 mod derive;
 pub(crate) mod fields;
@@ -17,6 +18,7 @@ mod place;
 mod plan;
 mod quick;
 mod reckoning;
+mod roomy;
 mod rows;
 mod rules;
 mod scan;
@@ -33,21 +35,23 @@ use std::sync::Arc;
 use crate::contract::{Column, Contract, ContractError, ExtraColumns, Overflow};
 use crate::reject::{Rule, Violation};
 use canon::{Spelling, Written};
+pub use checked::{CheckedRow, CheckedRows};
 use derive::Derivations;
 pub(crate) use fields::Scalar;
 use fields::Value;
 use findings::Findings;
 pub use findings::Warnings;
 pub use hand_over::HandOver;
-pub(crate) use hand_over::push_text;
 #[cfg(feature = "parquet")]
 pub(crate) use hand_over::{DELETED, ORDER, RECORD_ID, ROW_HASH, SOURCE};
+pub(crate) use hand_over::{Pieces, push_text};
 use identity::Identity;
 pub use place::{MAX_SEQUENCE_DIGITS, Origin, Place, Sequence, StreamPlace};
 use plan::Plan;
+pub(crate) use roomy::{HEAD, Roomy};
 use rows::Draft;
 pub(crate) use rows::RecordText;
-pub use rows::{CheckedRow, CheckedRows, Row, Rows, Stamp};
+pub use rows::{Row, Rows, Stamp};
 use rules::CompiledRules;
 use scan::Names;
 pub use session::{Accepted, Session};
@@ -57,6 +61,9 @@ pub(crate) use stamped::MAX_SOURCE_BYTES;
 use strict::shortened;
 pub use time::{ms_of_instant, utc_day};
 use unique::Unique;
+
+/// Rows whose hashes are taken together: enough for some of each length, and few enough to stay in the cache.
+const STAMPED_TOGETHER: usize = 256;
 
 /// A contract ready for use: names looked up, patterns and CEL compiled. Made when a dataset is first used.
 #[derive(Debug)]
@@ -135,7 +142,7 @@ impl Checker {
         };
         let text = session.read(names, record).map_err(|violation| vec![violation])?;
         let accepted = self.check_fields(session, text.into(), place, rows)?;
-        self.stamp(rows, rows.len().saturating_sub(1), place, session);
+        self.stamp(rows, rows.len().saturating_sub(1), |_| *place, session);
         Ok(accepted)
     }
 
@@ -151,13 +158,25 @@ impl Checker {
         self.check_fields(session, text.into(), place, rows)
     }
 
-    /// Gives the row of an index its stamps.
-    pub(crate) fn stamp(&self, rows: &mut Rows, at: usize, place: &Place<'_>, session: &mut Session) {
-        let Some(row) = rows.get(at) else { return };
-        let record_id = self.identity.record_id(row, &mut session.hashed);
-        let row_hash = self.identity.row_hash(row, &mut session.row_hash);
-        let record_id = record_id.unwrap_or_else(|| place.record_id());
-        rows.stamp(at, record_id, row_hash, |text| place.write_order(text));
+    /// Gives the rows from an index on their stamps; `place` tells where a position is.
+    pub(crate) fn stamp<'p>(
+        &self,
+        rows: &mut Rows,
+        from: usize,
+        place: impl Fn(u64) -> Place<'p>,
+        session: &mut Session,
+    ) {
+        for start in (from..rows.len()).step_by(STAMPED_TOGETHER) {
+            for at in start..rows.len().min(start + STAMPED_TOGETHER) {
+                let Some(row) = rows.get(at) else { return };
+                let place = place(row.position());
+                let record_id = self.identity.record_id(row, &mut session.hashed);
+                self.identity.tell(row, &mut session.row_hashes);
+                let record_id = record_id.unwrap_or_else(|| place.record_id());
+                rows.stamp(at, record_id, |text| place.write_order(text));
+            }
+            session.row_hashes.finish(|i, hash| rows.set_row_hash(start + i, hash));
+        }
     }
 
     /// Length of the record in one line that stands at the front of the bytes: then its fields are in the session.

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::roomy::Roomy;
 use crate::contract::Contract;
 use crate::ident::{self, HexId};
 
@@ -59,18 +60,6 @@ pub struct Rows {
     heads: Vec<Head>,
 }
 
-/// Rows that fit their contract and are not all stamped yet: hashes are taken when somebody needs them.
-#[derive(Clone, Default)]
-pub struct CheckedRows {
-    rows: Rows,
-    /// How many have their stamps.
-    stamped: usize,
-}
-
-/// One of them.
-#[derive(Debug, Clone, Copy)]
-pub struct CheckedRow<'a>(Row<'a>);
-
 /// One row of an arena.
 #[derive(Clone, Copy)]
 pub struct Row<'a> {
@@ -122,18 +111,18 @@ impl Rows {
     }
 
     /// Gives a row its identity and its order.
-    pub(super) fn stamp(
-        &mut self,
-        at: usize,
-        record_id: HexId,
-        row_hash: HexId,
-        order: impl FnOnce(&mut String),
-    ) {
+    pub(super) fn stamp(&mut self, at: usize, record_id: HexId, order: impl FnOnce(&mut String)) {
         let Some(head) = self.heads.get_mut(at) else { return };
         let start = self.text.len() as u32;
         order(&mut self.text);
-        let order = Cell { start, end: self.text.len() as u32 };
-        *head = Head { record_id, row_hash, order, ..*head };
+        (head.record_id, head.order) = (record_id, Cell { start, end: self.text.len() as u32 });
+    }
+
+    /// Gives a row the hash of its columns.
+    pub(super) fn set_row_hash(&mut self, at: usize, row_hash: HexId) {
+        if let Some(head) = self.heads.get_mut(at) {
+            head.row_hash = row_hash;
+        }
     }
 
     /// Keeps a text of many records before they are checked: one copy instead of many.
@@ -146,65 +135,10 @@ impl Rows {
     fn text(&self, cell: Cell) -> Option<&str> {
         self.text.get(cell.start as usize..cell.end as usize)
     }
-}
 
-impl CheckedRows {
-    /// Number of rows.
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    /// Forgets all rows and keeps their memory.
-    pub fn clear(&mut self) {
-        self.rows.clear();
-        self.stamped = 0;
-    }
-
-    /// The row of an index.
-    pub fn get(&self, at: usize) -> Option<CheckedRow<'_>> {
-        self.rows.get(at).map(CheckedRow)
-    }
-
-    /// All rows.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = CheckedRow<'_>> + ExactSizeIterator {
-        self.rows.iter().map(CheckedRow)
-    }
-
-    /// Where the checker writes.
-    pub(crate) fn unstamped(&mut self) -> &mut Rows {
-        &mut self.rows
-    }
-
-    /// Has every row stamped that is not: `stamp` is told its index.
-    pub(crate) fn stamp(&mut self, mut stamp: impl FnMut(&mut Rows, usize)) -> &Rows {
-        while self.stamped < self.rows.len() {
-            stamp(&mut self.rows, self.stamped);
-            self.stamped += 1;
-        }
-        &self.rows
-    }
-}
-
-impl<'a> CheckedRow<'a> {
-    /// The row, whose stamps nobody may ask for.
-    #[cfg(feature = "parquet")]
-    pub(crate) fn unstamped(self) -> Row<'a> {
-        self.0
-    }
-
-    /// Canonical text of a column, `None` for NULL.
-    pub fn get(&self, column: usize) -> Option<&'a str> {
-        self.0.get(column)
-    }
-
-    /// Byte offset of its record in the decompressed stream; the ordinal where the format has rows, not bytes.
-    pub fn position(&self) -> u64 {
-        self.0.head.position
+    #[inline]
+    fn roomy(&self, cell: Cell) -> Option<Roomy<'_>> {
+        (cell != Cell::NULL).then(|| Roomy::of(&self.text, cell.start as usize, cell.end as usize))
     }
 }
 
@@ -212,6 +146,23 @@ impl<'a> Row<'a> {
     /// Canonical text of a column, `None` for NULL.
     pub fn get(&self, column: usize) -> Option<&'a str> {
         self.rows.text(*self.cells.get(column)?)
+    }
+
+    /// The same with what lies behind it.
+    #[inline]
+    pub(crate) fn roomy(&self, column: usize) -> Option<Roomy<'a>> {
+        self.rows.roomy(*self.cells.get(column)?)
+    }
+
+    /// Its `_order` with what lies behind it.
+    #[inline]
+    pub(crate) fn roomy_order(&self) -> Roomy<'a> {
+        self.rows.roomy(self.head.order).unwrap_or("".into())
+    }
+
+    /// Bytes of all its columns.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.cells.iter().map(|cell| cell.end.saturating_sub(cell.start) as usize).sum()
     }
 
     /// Identity and order.
@@ -247,12 +198,6 @@ impl fmt::Debug for Row<'_> {
 impl fmt::Debug for Rows {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.iter()).finish()
-    }
-}
-
-impl fmt::Debug for CheckedRows {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.rows.fmt(f)
     }
 }
 

@@ -10,7 +10,7 @@ use super::findings::Warnings;
 use super::scan::{self, Hint, Names, Scanned};
 use super::strict;
 use super::unique::Window;
-use crate::ident::{HexId, RowHash};
+use crate::ident::{HexId, RowHashes};
 use crate::reject::Violation;
 
 /// Buffers of a stream of records.
@@ -20,7 +20,7 @@ pub struct Session {
     hint: Hint,
     /// Text that a hash is taken of.
     pub(super) hashed: String,
-    pub(super) row_hash: RowHash,
+    pub(super) row_hashes: RowHashes,
     /// A row's values that must not stand twice, by rule.
     pub(super) values: Vec<Option<HexId>>,
     /// The values of the rows so far, by rule.

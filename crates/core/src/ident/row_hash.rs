@@ -1,0 +1,169 @@
+//! `_row_hash` of many rows at once: BLAKE3 of short texts waits for itself, sixteen beside each other do not.
+
+use std::ops::Range;
+
+use blake3::IncrementCounter;
+use blake3::platform::Platform;
+
+use super::HexId;
+use crate::row::Roomy;
+
+/// BLAKE3's block, and how many of them it hashes in a row before it makes a tree.
+const BLOCK: usize = 64;
+const CHUNK_BLOCKS: usize = 16;
+/// Most rows that any platform hashes beside each other.
+const LANES: usize = 16;
+/// Bytes of a hash.
+const OUT: usize = 32;
+/// BLAKE3's first state (its paper, 2.2) and flags: a text of one chunk begins, ends, and is all there is.
+const IV: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+const BEGINS: u8 = 1;
+const ENDS: u8 = 1 << 1;
+const IS_ALL: u8 = 1 << 3;
+
+/// What the `_row_hash` of rows is made of: BLAKE3 over
+///
+/// 1. for a contract with derived columns the first 8 bytes of BLAKE3 over the length-prefixed warehouse names, types
+///    and expressions of those, in ascending order of names: their values follow from the others; `deletedWhen` stands
+///    among them, as the last one and a boolean of the name `_deleted`, because the tombstones follow from it;
+/// 2. the number of source columns that are not NULL;
+/// 3. for each of them, in ascending order of warehouse names, the first 3 bytes of BLAKE3 over its warehouse name (8
+///    where 3 do not tell all names of the contract apart), and the length of its canonical text in bytes;
+/// 4. these texts, one after another;
+/// 5. zeros up to a multiple of 64 bytes: rows of as many blocks are hashed together.
+///
+/// Numbers are LEB128. NULL columns are left out, so that adding a nullable column to a contract changes no hash.
+#[derive(Debug)]
+pub(crate) struct RowHashes {
+    bytes: Vec<u8>,
+    /// Where the row begins that is being told.
+    start: usize,
+    /// Rows by their number of blocks, those of more than a chunk first: the row's index and its bytes.
+    rows: [Vec<(usize, Range<usize>)>; CHUNK_BLOCKS + 1],
+    told: usize,
+    platform: Platform,
+}
+
+impl Default for RowHashes {
+    fn default() -> Self {
+        let rows = Default::default();
+        Self { bytes: Vec::new(), start: 0, rows, told: 0, platform: Platform::detect() }
+    }
+}
+
+impl RowHashes {
+    /// Begins a row with the tag of the derivations, and the number of columns that are not NULL.
+    pub fn begin(&mut self, derivations: Option<[u8; 8]>, columns: usize) {
+        self.start = self.bytes.len();
+        self.bytes.extend(derivations.into_iter().flatten());
+        self.number(columns);
+    }
+
+    /// One column.
+    #[inline]
+    pub fn column(&mut self, tag: &[u8], text_len: usize) {
+        match (tag, text_len) {
+            // Most are: four bytes at once.
+            ([a, b, c], ..0x80) => self.bytes.extend_from_slice(&[*a, *b, *c, text_len as u8]),
+            _ => {
+                self.bytes.extend_from_slice(tag);
+                self.number(text_len);
+            }
+        }
+    }
+
+    /// The text of one of them, in the same order.
+    #[inline]
+    pub fn text(&mut self, text: Roomy<'_>) {
+        text.append_from(0, &mut self.bytes);
+    }
+
+    /// Ends the row.
+    pub fn end(&mut self) {
+        let blocks = (self.bytes.len() - self.start).div_ceil(BLOCK);
+        let end = self.start + blocks * BLOCK;
+        self.bytes.resize(end, 0);
+        let alike = if blocks <= CHUNK_BLOCKS { blocks } else { 0 };
+        if let Some(rows) = self.rows.get_mut(alike) {
+            rows.push((self.told, self.start..end));
+        }
+        self.told += 1;
+    }
+
+    /// Gives the hash of every row, by its index in no order, and forgets them.
+    pub fn finish(&mut self, mut take: impl FnMut(usize, HexId)) {
+        macro_rules! alike {
+            ($($blocks:literal)*) => { $(self.alike::<{ $blocks * BLOCK }>($blocks, &mut take);)* };
+        }
+        alike!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
+        for (row, range) in self.rows.first().into_iter().flatten() {
+            let bytes = self.bytes.get(range.clone()).unwrap_or_default();
+            take(*row, HexId::from_digest(blake3::hash(bytes).as_bytes()));
+        }
+        self.rows.iter_mut().for_each(Vec::clear);
+        self.bytes.clear();
+        self.told = 0;
+    }
+
+    /// Rows of the same number of blocks.
+    fn alike<const N: usize>(&self, blocks: usize, take: &mut impl FnMut(usize, HexId)) {
+        let mut out = [0; LANES * OUT];
+        for rows in self.rows.get(blocks).map(Vec::as_slice).unwrap_or_default().chunks(LANES) {
+            let mut inputs = [&[0; N]; LANES];
+            for (input, (_, range)) in inputs.iter_mut().zip(rows) {
+                *input = self.bytes.get(range.clone()).and_then(<[u8]>::first_chunk).unwrap_or(&[0; N]);
+            }
+            let (inputs, no) = (inputs.get(..rows.len()).unwrap_or_default(), IncrementCounter::No);
+            self.platform.hash_many(inputs, &IV, 0, no, 0, BEGINS, ENDS | IS_ALL, &mut out);
+            for ((row, _), digest) in rows.iter().zip(out.chunks_exact(OUT)) {
+                take(*row, HexId::from_digest(digest));
+            }
+        }
+    }
+
+    fn number(&mut self, mut value: usize) {
+        while value > 0x7f {
+            self.bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.bytes.push(value as u8);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn many_rows_have_the_hashes_of_each(lens in proptest::collection::vec(0usize..1_400, 1..80)) {
+            let texts: Vec<_> = lens.iter().enumerate().map(|(i, len)| "aä7".repeat(*len / 4 + i % 2)).collect();
+            let mut hashes = RowHashes::default();
+            // A second round begins anew.
+            for _ in 0..2 {
+                for text in &texts {
+                    hashes.begin(None, 1);
+                    hashes.column(b"tag", text.len());
+                    hashes.text(text.as_str().into());
+                    hashes.end();
+                }
+                let mut found = vec![HexId::NONE; texts.len()];
+                hashes.finish(|row, hash| found[row] = hash);
+                for (text, hash) in texts.iter().zip(found) {
+                    let mut plain = vec![1, b't', b'a', b'g'];
+                    let mut len = text.len();
+                    while len > 0x7f {
+                        plain.push(len as u8 | 0x80);
+                        len >>= 7;
+                    }
+                    plain.push(len as u8);
+                    plain.extend_from_slice(text.as_bytes());
+                    plain.resize(plain.len().next_multiple_of(64), 0);
+                    prop_assert_eq!(hash, HexId::from_digest(blake3::hash(&plain).as_bytes()));
+                }
+            }
+        }
+    }
+}

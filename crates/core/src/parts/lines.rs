@@ -1,0 +1,181 @@
+//! Rows told by what the rows before them had: names stand where they stood, and a value often begins as its column's
+//! last one did. Knows no columns, only their numbers.
+
+use super::seen::{MIN_SEARCHED, Seen};
+use crate::frame::{Frame, MAX_REPEAT, MIN_REPEAT, WINDOW};
+use crate::ident::HexId;
+use crate::row::{HEAD, Pieces, Roomy};
+
+/// Most bytes of a value that later ones are held against.
+const KEPT_BYTES: usize = 512;
+/// Where nothing stood yet: further back than any repeat may lie.
+const NOWHERE: i64 = -(WINDOW as i64) - 1;
+
+/// After so many values that were like none before, only some of a column's values are looked at.
+const DULL: u32 = 32;
+/// How many are not, and how many then are.
+const LEFT_OUT: u32 = 60;
+const LOOKED_AT: u32 = 4;
+
+/// Lines of one file.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    frame: Frame,
+    columns: Vec<Column>,
+    fixed: Vec<Place>,
+    seen: Seen,
+    /// A quote is still to come: it stands before the next key.
+    has_quote: bool,
+}
+
+/// Where a text stood last: alone, and behind a quote.
+#[derive(Debug, Clone, Copy)]
+struct Place([i64; 2]);
+
+/// What a column had last.
+#[derive(Debug, Clone)]
+struct Column {
+    key: Place,
+    /// Where its last value stood, that value's length, its first bytes and those behind them.
+    at: i64,
+    len: usize,
+    head: u128,
+    rest: Vec<u8>,
+    /// Values in a row that were like none before.
+    dull: u32,
+}
+
+impl Lines {
+    /// Plain bytes so far.
+    pub fn len(&self) -> usize {
+        self.frame.len()
+    }
+
+    /// The file, if there is a line in it: what comes next begins another one.
+    pub fn finish(&mut self) -> Option<Vec<u8>> {
+        self.columns.clear();
+        self.fixed.clear();
+        self.seen.forget();
+        self.frame.finish()
+    }
+
+    #[inline]
+    fn key(frame: &mut Frame, quoted: bool, place: &mut Place, key: &str) {
+        let (here, len) = (frame.len() as i64, key.len() + usize::from(quoted));
+        let distance = (here - std::mem::replace(&mut place.0[usize::from(quoted)], here)) as usize;
+        if distance <= WINDOW && (MIN_REPEAT..=MAX_REPEAT).contains(&len) {
+            return frame.again(distance, len);
+        }
+        if quoted {
+            frame.literal(b"\"");
+        }
+        frame.literal(key.as_bytes());
+    }
+
+    #[inline]
+    fn column(&mut self, number: usize, key: &str, value: Roomy<'_>) {
+        if self.columns.len() <= number {
+            let new = Column { key: Place::NOWHERE, at: NOWHERE, len: 0, head: 0, rest: Vec::new(), dull: 0 };
+            self.columns.resize(number + 1, new);
+        }
+        let Some(column) = self.columns.get_mut(number) else { return };
+        Self::key(&mut self.frame, std::mem::take(&mut self.has_quote), &mut column.key, key);
+        let same = if column.is_dull() { 0 } else { column.same(&mut self.frame, value) };
+        if value.len() - same >= MIN_SEARCHED {
+            self.seen.tell(&mut self.frame, value.as_bytes().get(same..).unwrap_or_default());
+        } else {
+            self.frame.literal_text(value, same);
+        }
+    }
+}
+
+impl Place {
+    const NOWHERE: Self = Self([NOWHERE; 2]);
+}
+
+impl Column {
+    /// Whether this value is not worth a look.
+    #[inline]
+    fn is_dull(&mut self) -> bool {
+        if self.dull < DULL {
+            return false;
+        }
+        self.dull += 1;
+        if self.dull > DULL + LEFT_OUT {
+            self.dull = DULL - LOOKED_AT;
+            self.at = NOWHERE;
+        }
+        true
+    }
+
+    /// Tells what a value begins with if it is the last one's beginning; how many bytes these are.
+    #[inline]
+    fn same(&mut self, frame: &mut Frame, value: Roomy<'_>) -> usize {
+        let (here, head) = (frame.len() as i64, value.head(0));
+        let differ = head ^ std::mem::replace(&mut self.head, head);
+        let mut same = (differ.trailing_zeros() as usize / 8).min(value.len()).min(self.len);
+        if value.len() > HEAD {
+            let behind = value.as_bytes().get(HEAD..value.len().min(KEPT_BYTES)).unwrap_or_default();
+            let more = if differ == 0 { common(&self.rest, behind) } else { 0 };
+            self.rest.truncate(more);
+            self.rest.extend_from_slice(behind.get(more..).unwrap_or_default());
+            same += more;
+        } else {
+            self.rest.clear();
+        }
+        self.len = value.len();
+        let distance = (here - std::mem::replace(&mut self.at, here)) as usize;
+        self.dull = if same >= MIN_REPEAT || same == value.len() { 0 } else { self.dull + 1 };
+        if distance <= WINDOW && (same >= MIN_REPEAT || same > 0 && frame.goes_on(distance)) {
+            frame.again(distance, same);
+            return same;
+        }
+        0
+    }
+}
+
+impl Pieces for Lines {
+    #[inline]
+    fn text(&mut self, column: usize, key: &str, value: Roomy<'_>) {
+        self.column(column, key, value);
+        self.has_quote = true;
+    }
+
+    #[inline]
+    fn json(&mut self, column: usize, key: &str, value: Roomy<'_>) {
+        self.column(column, key, value);
+    }
+
+    #[inline]
+    fn hash(&mut self, number: usize, key: &str, hash: &HexId) {
+        self.fixed(number, key);
+        self.frame.literal(hash.as_bytes());
+        self.has_quote = true;
+    }
+
+    #[inline]
+    fn fixed(&mut self, number: usize, text: &str) {
+        if self.fixed.len() <= number {
+            self.fixed.resize(number + 1, Place::NOWHERE);
+        }
+        let quoted = std::mem::take(&mut self.has_quote);
+        if let Some(place) = self.fixed.get_mut(number) {
+            Self::key(&mut self.frame, quoted, place, text);
+        }
+    }
+}
+
+/// How many bytes two texts begin with alike.
+#[inline]
+pub(super) fn common(a: &[u8], b: &[u8]) -> usize {
+    let mut same = 0;
+    for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {
+        let (Some(a), Some(b)) = (a.first_chunk::<8>(), b.first_chunk::<8>()) else { break };
+        let differ = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        if differ != 0 {
+            return same + differ.trailing_zeros() as usize / 8;
+        }
+        same += 8;
+    }
+    same + a.iter().zip(b).skip(same).take_while(|(a, b)| a == b).count()
+}
