@@ -41,7 +41,7 @@ impl PutSink<'_> {
 
 impl RowSink for PutSink<'_> {
     fn push(&mut self, row: Row<'_>) -> Result<(), Unfit> {
-        self.sink.push(row).map_err(|own| Unfit::Row { violation: own.violation, raw: own.raw })
+        self.sink.push(row).map_err(|own| Unfit { violation: own.violation, raw: own.raw })
     }
 
     async fn drain(&mut self) -> Result<(), ReadError> {

@@ -135,14 +135,10 @@ pub struct FileSink<'a> {
 
 impl RowSink for FileSink<'_> {
     fn push(&mut self, row: Row<'_>) -> Result<(), Unfit> {
-        match self.parts.push(row) {
-            Ok(full) => {
-                self.full.extend(full);
-                Ok(())
-            }
-            // Its raw bytes are gone; the object still has them at that position.
-            Err(violation) => Err(Unfit::Row { violation, raw: Vec::new() }),
-        }
+        // A refused row's raw bytes are gone; the object still has them at that position.
+        let full = self.parts.push(row).map_err(|violation| Unfit { violation, raw: Vec::new() })?;
+        self.full.extend(full);
+        Ok(())
     }
 
     async fn drain(&mut self) -> Result<(), ReadError> {

@@ -39,16 +39,11 @@ pub trait RowSink {
     fn turn_to(&mut self, section: u64);
 }
 
-/// Why a row was not taken.
+/// A row that no carrier holds: a reject.
 #[derive(Debug)]
-pub enum Unfit {
-    /// No carrier holds it: a reject.
-    Row {
-        /// What is wrong with it.
-        violation: Violation,
-        /// Its text, where it is kept.
-        raw: Vec<u8>,
-    },
-    /// A fault that may pass.
-    Failed(String),
+pub struct Unfit {
+    /// What is wrong with it.
+    pub violation: Violation,
+    /// Its text, where it is kept.
+    pub raw: Vec<u8>,
 }

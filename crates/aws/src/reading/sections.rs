@@ -172,18 +172,17 @@ impl<'a, O: Outlet> Sections<'a, O> {
         for row in ingest.stamp(batch).iter() {
             match self.sink.push(row) {
                 Ok(()) => self.account.rows += 1,
-                Err(Unfit::Row { violation, raw }) => {
+                Err(Unfit { violation, raw }) => {
                     let (position, violations) = (Some(row.position()), vec![violation]);
                     self.reject(vec![Reject { position, line: None, violations, raw }]).await?;
                 }
-                Err(Unfit::Failed(message)) => return Err(self.body_error(&message)),
             }
         }
         batch.clear();
         self.sink.drain().await
     }
 
-    /// The object's bytes did not come, or could not be packed.
+    /// The object's bytes did not come.
     pub fn body_error(&self, message: &str) -> ReadError {
         ReadError::Body { uri: self.origin.source.clone(), message: message.to_owned() }
     }

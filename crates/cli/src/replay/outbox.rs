@@ -228,4 +228,29 @@ mod tests {
         assert!(text == lines && gzip == gzipped(&packed).unwrap());
         assert!(gzipped(b"no zstd").is_err());
     }
+
+    #[test]
+    fn a_file_of_rows_is_gzip_of_their_lines() {
+        let contract = "{apiVersion: v3.1.0, kind: DataContract, id: t, version: 1.0.0, status: active, \
+            servers: [{server: landing, type: s3, location: 's3://b/t/*', format: json}], \
+            schema: [{name: t, properties: [{name: a, physicalType: integer}]}]}";
+        let contract = penstock_core::contract::Contract::parse(contract).unwrap();
+        let checker = penstock_core::row::Checker::compile(contract.clone().into()).unwrap();
+        let (mut rows, mut session) =
+            (penstock_core::row::Rows::default(), penstock_core::row::Session::default());
+        let origin = Origin::new("s3://b/t/1", ident::stable_id(["1"]), 1_767_322_800_000);
+        let mut parts = PartWriter::new(&contract, "s3://b/t/1");
+        for position in 0..20_000 {
+            let place = penstock_core::row::Place::Object { origin: &origin, position };
+            let record = format!("{{\"a\":{position}}}");
+            checker.check_json(&mut session, record.as_bytes(), &place, &mut rows).unwrap();
+        }
+        rows.iter().for_each(|row| assert_eq!(parts.push(row).unwrap(), None));
+        let gzip = gzipped(&parts.finish().unwrap()).unwrap();
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(gzip.as_slice()), &mut text).unwrap();
+        let first = |line: &str| line.split(",\"_record_id\"").next().unwrap().to_owned();
+        assert_eq!(text.lines().count(), 20_000);
+        assert!(text.lines().enumerate().all(|(i, line)| first(line) == format!("{{\"a\":\"{i}\"")));
+    }
 }
