@@ -161,10 +161,11 @@ test: setup $(VENV)/spark/installed build ## all tests, on the local cloud and a
 	export POSTGRES_BIN_DIR; POSTGRES_BIN_DIR="$$($(VENV)/bin/python tests/python/postgres_bin_dir.py)"; \
 	  $(VENV)/bin/python tests/python/count_tests.py cargo test $(CARGO_FLAGS) --no-fail-fast
 
-# As it is released, and no machine's numbers: ratios of one run.
+# As it is released, and no machine's numbers: ratios of one run. For Lambda's x86_64 cargo lambda compiles for haswell.
 .PHONY: bench
 bench: $(VENV)/bench/installed ## speed, memory and cold start beside peers [ARGS='--only copy' (firehose, ingest, parts, lake, memory, stream, starter) --quick]
-	cargo build --release --locked -p firehose-transform -p s3-to-redshift-copy -p s3-to-kinesis -p s3-to-lake \
+	$(if $(filter x86_64,$(shell uname -m)),RUSTFLAGS="-C target-cpu=haswell") \
+	  cargo build --release --locked -p firehose-transform -p s3-to-redshift-copy -p s3-to-kinesis -p s3-to-lake \
 	  -p glue-job-starter -p penstock-bench
 	@$(or $(CARGO_TARGET_DIR),target)/release/penstock-bench $(ARGS)
 

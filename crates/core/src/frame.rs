@@ -1,9 +1,9 @@
 //! zstd frames of texts whose repeats are known: who writes rows knows where each name stood before, so little is
 //! searched, and what repeats is not even written. The library searches everything, which takes half of the time of
-//! writing rows, and has no safe way to be told. Every zstd decoder reads these frames (RFC 8878). Knows no rows; tests
-//! hold it to the library's decoder.
+//! writing rows, and has no safe way to be told. Every zstd decoder reads these frames (RFC 8878). Knows nothing
+//! of rows but what their texts are; tests hold it to the library's decoder.
 //!
-//! A frame's codes are made of one block in sixteen and used for the others: rows of one file are like each other.
+//! A frame's codes are made of one block in sixty-four and used for the others: rows of one file are like each other.
 
 mod bits;
 mod fse;
@@ -11,23 +11,26 @@ mod huffman;
 mod sequences;
 
 use crate::row::Roomy;
-use huffman::Huffman;
-use sequences::{MAX_BYTES, Sequences, Tables};
+use huffman::{Huffman, Pairs};
+use sequences::{MAX_BYTES, Sequences, Tables, Told};
 
 /// How far back a repeat may lie: what a reader has to keep in memory.
 pub(crate) const WINDOW: usize = 1 << 20;
 /// The same as a frame tells it: the logarithm above ten, before three bits.
 const WINDOW_BYTE: u8 = (20 - 10) << 3;
-/// When a block is full: however its bytes come out, they fit the 128 KiB that a block may have.
+/// What a block may have, plain and coded.
+const MAX_BLOCK_BYTES: usize = 128 << 10;
+/// When a block is full: however its bytes come out, they fit.
 const BLOCK_BYTES: usize = 96 << 10;
 const BLOCK_SEQUENCES: usize = 5_000;
-const _: () = assert!(BLOCK_BYTES + BLOCK_SEQUENCES * (MAX_BYTES - MIN_REPEAT) < 127 << 10);
+const _: () = assert!(BLOCK_BYTES + BLOCK_SEQUENCES * (MAX_BYTES - MIN_REPEAT) < MAX_BLOCK_BYTES - 1024);
+const _: () = assert!(BLOCK_BYTES + MAX_REPEAT <= MAX_BLOCK_BYTES);
 /// Most bytes that a repeat may be told of at once.
 pub(crate) const MAX_REPEAT: usize = 16 << 10;
 /// Shorter ones cost more than they spare.
 pub(crate) const MIN_REPEAT: usize = 4;
 /// Blocks with the same codes.
-const SAME_CODES: u32 = 16;
+const SAME_CODES: u32 = 64;
 /// Fewer literals are not worth codes.
 const MIN_CODED: usize = 64;
 /// Bytes before the first block: what a frame begins with, its flags, window and length.
@@ -45,28 +48,22 @@ pub(crate) struct Frame {
     /// Of the block: its bytes that are no repeats.
     literals: Vec<u8>,
     sequences: Sequences,
-    /// The sequence that may still grow.
-    open: Open,
-    /// Plain bytes of the block, and of all blocks before.
-    block: usize,
-    before: usize,
+    /// The literals since the last sequence and the match behind them, which may still grow.
+    open: Told,
+    /// Plain bytes of all blocks, and of those before this one. No wider than they must be: numbers of one width that
+    /// stand together are added to together, and then wait for each other's parts.
+    len: u32,
+    before: u32,
     codes: Codes,
     /// Where the last block begins.
     last_block: Option<usize>,
-}
-
-/// Literals since the last sequence, and the match behind them.
-#[derive(Debug, Default, Clone, Copy)]
-struct Open {
-    literals: u32,
-    matched: u32,
-    distance: u32,
 }
 
 /// What blocks leave to those after them.
 #[derive(Debug, Default)]
 struct Codes {
     huffman: Option<Huffman>,
+    pairs: Pairs,
     tables: Option<Tables>,
     blocks: u32,
 }
@@ -75,14 +72,20 @@ impl Frame {
     /// Plain bytes so far.
     #[inline]
     pub fn len(&self) -> usize {
-        self.before + self.block
+        self.len as usize
+    }
+
+    /// Plain bytes of the block.
+    #[inline]
+    fn block(&self) -> usize {
+        (self.len - self.before) as usize
     }
 
     /// Adds bytes.
     #[inline]
     pub fn literal(&mut self, mut bytes: &[u8]) {
-        while self.block + bytes.len() > BLOCK_BYTES {
-            let (fits, rest) = bytes.split_at(BLOCK_BYTES.saturating_sub(self.block).min(bytes.len()));
+        while self.block() + bytes.len() > BLOCK_BYTES {
+            let (fits, rest) = bytes.split_at(BLOCK_BYTES.saturating_sub(self.block()).min(bytes.len()));
             self.take(fits);
             self.close_block();
             bytes = rest;
@@ -94,13 +97,23 @@ impl Frame {
     #[inline]
     pub fn literal_text(&mut self, text: Roomy<'_>, skipped: usize) {
         let len = text.len() - skipped;
-        if len == 0 || self.block + len > BLOCK_BYTES {
+        if len == 0 || self.block() + len > BLOCK_BYTES {
             return self.literal(text.as_bytes().get(skipped..).unwrap_or_default());
         }
         self.close_match();
         text.append_from(skipped, &mut self.literals);
-        self.open.literals += len as u32;
-        self.block += len;
+        self.open.add_literals(len);
+        self.len += len as u32;
+    }
+
+    /// Adds few bytes of a known number.
+    #[inline]
+    pub fn literal_bytes<const N: usize>(&mut self, bytes: &[u8; N]) {
+        const { assert!(N <= BLOCK_BYTES) };
+        if self.block() + N > BLOCK_BYTES {
+            return self.literal(bytes);
+        }
+        self.take(bytes);
     }
 
     #[inline]
@@ -110,8 +123,8 @@ impl Frame {
         }
         self.close_match();
         self.literals.extend_from_slice(bytes);
-        self.open.literals += bytes.len() as u32;
-        self.block += bytes.len();
+        self.open.add_literals(bytes.len());
+        self.len += bytes.len() as u32;
     }
 
     /// Adds as many bytes as stand so far back. The caller knows that they do: they may be few where a repeat of the
@@ -120,27 +133,25 @@ impl Frame {
     pub fn again(&mut self, distance: usize, len: usize) {
         if !self.goes_on(distance) {
             self.close_match();
-            if self.block + len > BLOCK_BYTES || self.sequences.len() >= BLOCK_SEQUENCES {
+            if self.block() + len > BLOCK_BYTES || self.sequences.len() >= BLOCK_SEQUENCES {
                 self.close_block();
             }
-            self.open.distance = distance as u32;
+            self.open.set_distance(distance);
         }
-        self.open.matched += len as u32;
-        self.block += len;
+        self.open.add_matched(len);
+        self.len += len as u32;
     }
 
     /// Whether a repeat of this distance ends here.
     #[inline]
     pub fn goes_on(&self, distance: usize) -> bool {
-        self.open.matched > 0 && self.open.distance as usize == distance && self.block < BLOCK_BYTES
+        self.open.matched() > 0 && self.open.distance() as usize == distance && self.block() < BLOCK_BYTES
     }
 
     #[inline]
     fn close_match(&mut self) {
-        let Open { literals, matched, distance } = self.open;
-        if matched > 0 {
-            self.sequences.push(literals, matched, distance);
-            self.open = Open::default();
+        if self.open.matched() > 0 {
+            self.sequences.push(std::mem::take(&mut self.open));
         }
     }
 
@@ -152,16 +163,16 @@ impl Frame {
         let (magic, flags) = ([0x28, 0xb5, 0x2f, 0xfd], 2 << 6);
         let mut header = magic.to_vec();
         header.extend([flags, WINDOW_BYTE]);
-        header.extend((self.before as u32).to_le_bytes());
+        header.extend(self.len.to_le_bytes());
         let mut out = std::mem::take(&mut self.out);
         out.get_mut(..HEADER_BYTES)?.copy_from_slice(&header);
-        (self.before, self.codes) = (0, Codes::default());
+        (self.len, self.before, self.codes.blocks) = (0, 0, 0);
         self.sequences.forget();
         Some(out)
     }
 
     fn close_block(&mut self) {
-        if self.block == 0 {
+        if self.block() == 0 {
             return;
         }
         self.close_match();
@@ -176,8 +187,8 @@ impl Frame {
         self.out.iter_mut().skip(start).zip(header).take(3).for_each(|(slot, byte)| *slot = byte);
         self.last_block = Some(start);
         self.literals.clear();
-        self.open = Open::default();
-        self.before += std::mem::take(&mut self.block);
+        self.open = Told::default();
+        self.before = self.len;
     }
 }
 
@@ -201,7 +212,7 @@ impl Codes {
             return false;
         }
         let is_new = self.huffman.is_none();
-        let made = self.huffman.take().or_else(|| Huffman::of(literals));
+        let made = self.huffman.take().or_else(|| Huffman::of(literals, &mut self.pairs));
         let Some(huffman) = made else { return false };
         // By how many bits the two sizes have.
         let (form, bits) = match literals.len() {
@@ -214,13 +225,14 @@ impl Codes {
         if is_new {
             out.extend_from_slice(huffman.description());
         }
-        huffman.encode(literals, out);
+        huffman.encode(literals, &self.pairs, out);
         let size = out.len() - start - len;
         let kind = if is_new { LITERALS_WITH_TREE } else { LITERALS_AS_BEFORE };
         let header = kind | form << 2 | (literals.len() as u64) << 4 | (size as u64) << (4 + bits);
         out.iter_mut().skip(start).zip(header.to_le_bytes()).take(len).for_each(|(slot, byte)| *slot = byte);
         let is_smaller = size < literals.len();
-        if is_smaller || !is_new {
+        // Else the next block has a tree of its own.
+        if is_smaller {
             self.huffman = Some(huffman);
         }
         is_smaller
@@ -336,6 +348,19 @@ mod tests {
             both.literal(&[i as u8]);
         }
         both.check();
+    }
+
+    #[test]
+    fn what_is_like_nothing_before_gets_codes_of_its_own() {
+        let mut both = Both::default();
+        let text = "some words and the number 42, ".repeat(20_000);
+        let binary: Vec<u8> = (0..600_000_u32).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
+        for _ in 0..3 {
+            both.literal(text.as_bytes());
+            both.literal(&binary);
+        }
+        // Less than a byte for each of the text's, a byte for each of the others.
+        assert!(both.check() < 3 * (binary.len() + text.len() * 3 / 4));
     }
 
     #[test]

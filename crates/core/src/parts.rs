@@ -31,8 +31,8 @@ const LEVEL: i32 = 1;
 /// Packs the rows of one object.
 pub struct PartWriter {
     hand_over: HandOver,
-    /// What all rows end with.
-    tail: String,
+    /// What all rows end with, by whether they are tombstones.
+    tails: [String; 2],
     lines: Lines,
 }
 
@@ -40,16 +40,16 @@ impl PartWriter {
     /// Rows of an object, `s3://bucket/key`.
     pub fn new(contract: &Contract, source: impl Into<String>) -> Self {
         let hand_over = HandOver::new(contract);
-        let tail = hand_over.staged_tail(&source.into());
-        Self { hand_over, tail, lines: Lines::default() }
+        let tails = hand_over.staged_tails(&source.into());
+        Self { hand_over, tails, lines: Lines::default() }
     }
 
     /// Adds a row; gives the file that it completes.
     pub fn push(&mut self, row: Row<'_>) -> Result<Option<Vec<u8>>, Violation> {
-        if row.text_bytes() > MAX_PLAIN_BYTES {
+        if row.has_more_bytes(MAX_PLAIN_BYTES) {
             self.check_length(row)?;
         }
-        self.hand_over.write_staged(row, &self.tail, &mut self.lines);
+        self.hand_over.write_staged(row, &self.tails, &mut self.lines);
         if self.lines.len() < PART_BYTES {
             return Ok(None);
         }
@@ -59,7 +59,7 @@ impl PartWriter {
     /// Writes a large row to see its length.
     fn check_length(&self, row: Row<'_>) -> Result<(), Violation> {
         let mut line = String::new();
-        self.hand_over.write_staged(row, &self.tail, &mut line);
+        self.hand_over.write_staged(row, &self.tails, &mut line);
         if line.len() <= MAX_LINE_BYTES {
             return Ok(());
         }

@@ -20,8 +20,8 @@ const FILE_BYTES: usize = 60 << 20;
 /// Python takes a minute for what we read in a second.
 const PYTHON_BYTES: usize = 12 << 20;
 
-/// Three lines a format. The ratio that is asked for is of the source's columns, as ingest's is: what a contract derives on
-/// top is told.
+/// Three lines a format. The ratio that is asked for is of the source's columns, as ingest's is: what a contract
+/// derives on top is told.
 pub fn lines(python: &Path, rounds: usize) -> Vec<Line> {
     let forms = [("NDJSON", Form::Ndjson, "sonic-rs"), ("CSV", Form::FlatCsv, "csv-core")];
     forms

@@ -1,7 +1,7 @@
 //! Finite state entropy, as RFC 8878 (4.1) has it: what symbols cost a fraction of a bit, by how often they came. Knows
 //! nothing of what they stand for.
 
-use super::bits::Bits;
+use super::bits::{Bits, lowest};
 
 /// A symbol that never came and may come: it gets the least there is.
 const RARE: i16 = -1;
@@ -85,7 +85,8 @@ impl Shares {
                 (width, threshold) = (width - 1, threshold >> 1);
             }
         }
-        bits.end();
+        let end = bits.end();
+        out.truncate(end);
     }
 
     /// How many more are absent behind one that is, three at a time.
@@ -127,19 +128,19 @@ impl Table {
         self.state((bits << 16).wrapping_sub(step.bits) >> bits, step)
     }
 
-    /// Adds a symbol; gives the next state.
+    /// Goes on from a state to that of a symbol; gives the bits that tell it, and their number.
     #[inline]
-    pub fn add(&self, state: u32, symbol: u8, bits: &mut Bits<'_>) -> u32 {
+    pub fn step_to(&self, state: &mut u32, symbol: u8) -> (u64, u32) {
         let step = self.step(symbol);
-        let out = state.wrapping_add(step.bits) >> 16;
-        bits.add_low(u64::from(state), out);
-        self.state(state >> out, step)
+        let width = state.wrapping_add(step.bits) >> 16;
+        let bits = lowest(*state, width);
+        *state = self.state(*state >> (width & 31), step);
+        (bits, width)
     }
 
-    /// Ends with the state that reading begins with.
-    pub fn end(&self, state: u32, bits: &mut Bits<'_>) {
-        bits.add_low(u64::from(state), self.log);
-        bits.flush();
+    /// The state that reading begins with, as bits and their number.
+    pub fn end(&self, state: u32) -> (u64, u32) {
+        (lowest(state, self.log), self.log)
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 //! Literals of a zstd block in Huffman codes of at most eleven bits (RFC 8878, 4.2). A tree has a code for every byte, so
 //! that it also fits later blocks.
 
-use super::bits::Bits;
+use super::bits::{Bits, ROOM};
 use super::fse::{Shares, Table};
 
 /// Most bits of a code.
@@ -15,33 +15,82 @@ const BYTES: usize = 256;
 /// Codes of all bytes.
 #[derive(Debug)]
 pub(super) struct Huffman {
-    /// By byte: the code in the highest bits, in the lowest eight its length.
+    /// By byte: the code in the highest bits, in the lowest six its length.
     codes: [u64; BYTES],
     /// How the tree is told.
     description: Vec<u8>,
+    /// The bytes that came.
+    came: Vec<u8>,
+}
+
+/// Codes of two bytes at once. Their memory goes from tree to tree: it is large, and little of it is used.
+#[derive(Debug)]
+pub(super) struct Pairs {
+    /// By pair, the first byte lowest: the code of both in the highest bits, in the lowest six its length.
+    codes: Box<[u32; BYTES * BYTES]>,
+    /// Every pair of these bytes has a code.
+    bytes: Vec<u8>,
+}
+
+/// Bits of a length among those of a pair's code, and the length of a pair that has none: too much for any word.
+const PAIR_LEN: u32 = 63;
+
+impl Default for Pairs {
+    fn default() -> Self {
+        Self { codes: Box::new([PAIR_LEN; BYTES * BYTES]), bytes: Vec::new() }
+    }
+}
+
+impl Pairs {
+    /// Those of another tree.
+    fn renew(&mut self, of: &Huffman) {
+        let Self { codes, bytes } = self;
+        for (a, b) in pairs(bytes) {
+            codes[pair(a, b)] = PAIR_LEN;
+        }
+        bytes.clone_from(&of.came);
+        for (a, b) in pairs(bytes) {
+            let (first, second) = (of.codes[usize::from(a)], of.codes[usize::from(b)]);
+            let (len, code) = (first as u32 & 63, first & !63 | (second & !63) >> (first & 63));
+            codes[pair(a, b)] = (code >> 32) as u32 & !PAIR_LEN | (len + (second as u32 & 63));
+        }
+    }
+}
+
+fn pairs(bytes: &[u8]) -> impl Iterator<Item = (u8, u8)> {
+    bytes.iter().flat_map(move |a| bytes.iter().map(move |b| (*a, *b)))
+}
+
+#[inline]
+fn pair(a: u8, b: u8) -> usize {
+    usize::from(u16::from_le_bytes([a, b]))
 }
 
 impl Huffman {
     /// For bytes like these; `None` where there is nothing to be won.
-    pub fn of(literals: &[u8]) -> Option<Self> {
-        let lengths = lengths(&counted(literals));
+    pub fn of(literals: &[u8], pairs: &mut Pairs) -> Option<Self> {
+        let counts = counted(literals);
+        let lengths = lengths(&counts);
         let longest = lengths.iter().copied().max().unwrap_or_default();
         let weights: Vec<u8> = lengths.iter().take(BYTES - 1).map(|len| (longest + 1 - len) as u8).collect();
         let description = described(&weights)?;
-        Some(Self { codes: codes(&lengths), description })
+        let came = (0..=u8::MAX).zip(counts).filter(|(_, count)| *count > 1).map(|(byte, _)| byte).collect();
+        let own = Self { codes: codes(&lengths), description, came };
+        pairs.renew(&own);
+        Some(own)
     }
 
     pub fn description(&self) -> &[u8] {
         &self.description
     }
 
-    /// Appends four streams and before them the lengths of three.
-    pub fn encode(&self, literals: &[u8], out: &mut Vec<u8>) {
+    /// Appends four streams and before them the lengths of three; with the pairs of this tree.
+    pub fn encode(&self, literals: &[u8], pairs: &Pairs, out: &mut Vec<u8>) {
         let head = out.len();
         out.extend([0; 6]);
         for (i, quarter) in literals.chunks(literals.len().div_ceil(4).max(1)).enumerate() {
             let start = out.len();
-            self.stream(quarter, out);
+            self.stream(quarter, pairs, out);
             let len = ((out.len() - start) as u16).to_le_bytes();
             if let Some(slot) = out.get_mut(head + 2 * i..head + 2 * i + 2).filter(|_| i < 3) {
                 slot.copy_from_slice(&len);
@@ -49,31 +98,40 @@ impl Huffman {
         }
     }
 
-    fn stream(&self, literals: &[u8], out: &mut Vec<u8>) {
+    fn stream(&self, literals: &[u8], pairs: &Pairs, out: &mut Vec<u8>) {
         let mut bits = Bits::new(out, literals.len() * MOST as usize / 8);
-        let mut fives = literals.rchunks_exact(5);
-        for five in fives.by_ref() {
-            self.add(five, &mut bits);
+        let mut sixes = literals.rchunks_exact(6);
+        for six in sixes.by_ref() {
+            let (Some(four), Some(two)) = (six.first_chunk(), six.last_chunk()) else { continue };
+            let (four, two) = (u32::from_le_bytes(*four), u16::from_le_bytes(*two));
+            let [first, second, third] =
+                [four as u16, (four >> 16) as u16, two].map(|pair| pairs.codes[usize::from(pair)]);
+            let [first_len, second_len, third_len] = [first, second, third].map(|pair| pair & PAIR_LEN);
+            let len = first_len + second_len + third_len;
+            if len > ROOM {
+                bits = self.add(six, bits);
+                continue;
+            }
+            // Codes are pushed down from above, so that nothing has to wait for the bits before them.
+            let code = |pair: u32| u64::from(pair & !PAIR_LEN) << 32;
+            let two = code(second) >> first_len | code(first);
+            bits.add((code(third) >> (first_len + second_len) | two) >> (64 - len), len);
             bits.flush();
         }
-        self.add(fives.remainder(), &mut bits);
-        bits.flush();
-        bits.close();
+        let end = self.add(sixes.remainder(), bits).close();
+        out.truncate(end);
     }
-}
 
-impl Huffman {
-    /// Adds at most five bytes, the last first. Codes are pushed down from above, so that nothing has to wait for the
-    /// bits before them; what is no code falls out below.
-    #[inline]
-    fn add(&self, few: &[u8], bits: &mut Bits<'_>) {
-        let (mut word, mut len) = (0u64, 0);
+    /// Adds bytes, the last first.
+    #[cold]
+    fn add<'b>(&self, few: &[u8], mut bits: Bits<'b>) -> Bits<'b> {
         for byte in few.iter().rev() {
             let code = self.codes[usize::from(*byte)];
-            word = word >> (code & 63) | code;
-            len += code as u32 & 0xff;
+            let len = code as u32 & 63;
+            bits.add(code >> (64 - len), len);
+            bits.flush();
         }
-        bits.add(word >> 1 >> (63 - len), len);
+        bits
     }
 }
 
@@ -100,7 +158,9 @@ fn lengths(counts: &[u32; BYTES]) -> [u32; BYTES] {
     let mut taken: i32 = lens.iter().map(|len| 1 << (MOST - len)).sum();
     // Too much is taken: the rarest that can still become longer do.
     while taken > 1 << MOST {
-        let Some(len) = lens.iter_mut().filter(|len| **len < MOST).max_by_key(|len| **len) else { break };
+        // The last of the greatest, seen from the most frequent.
+        let mut can = lens.iter_mut().rev().filter(|len| **len < MOST);
+        let Some(len) = can.by_ref().max_by_key(|len| **len) else { break };
         *len += 1;
         taken -= 1 << (MOST - *len);
     }
@@ -171,15 +231,21 @@ fn described(weights: &[u8]) -> Option<Vec<u8>> {
     // Two states take turns.
     let mut states = [None; 2];
     for (i, weight) in weights.iter().enumerate().rev() {
-        let state = &mut states[i % 2];
-        *state = Some(match *state {
-            None => table.start(*weight),
-            Some(own) => table.add(own, *weight, &mut bits),
-        });
+        match &mut states[i % 2] {
+            state @ None => *state = Some(table.start(*weight)),
+            Some(state) => {
+                let (told, width) = table.step_to(state, *weight);
+                bits.add(told, width);
+            }
+        }
         bits.flush();
     }
-    states.iter().rev().flatten().for_each(|state| table.end(*state, &mut bits));
-    bits.close();
+    for state in states.into_iter().rev().flatten() {
+        let (told, width) = table.end(state);
+        bits.add(told, width);
+    }
+    let end = bits.close();
+    out.truncate(end);
     let len = out.len() - 1;
     *out.first_mut()? = u8::try_from(len).ok().filter(|_| len <= MAX_WEIGHTS)?;
     Some(out)

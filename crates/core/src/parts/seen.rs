@@ -8,8 +8,8 @@ pub(super) const MIN_SEARCHED: usize = 24;
 /// Fewest bytes of a repeat, which the hash is of.
 const MIN_SAME: usize = 6;
 const HASH_BITS: u32 = 12;
-/// After so many bytes without a repeat every second place is looked at, then every third.
-const PATIENCE: u32 = 5;
+/// After 32 bytes without a repeat every second place is looked at, after as many more every third.
+const PATIENCE: u32 = 32_u32.ilog2();
 /// Kept bytes: as far back as a repeat may lie.
 const MAX_KEPT: usize = WINDOW;
 

@@ -24,17 +24,26 @@ fn rows(checker: &Checker, records: &[String]) -> Rows {
     rows
 }
 
-/// The lines as they are written elsewhere, and the file of them.
-fn both(checker: &Checker, rows: &Rows) -> (String, Vec<u8>) {
+/// The lines as they are written elsewhere, and the file of them, of each so many rows.
+fn both(checker: &Checker, rows: &Rows, rows_a_file: usize) -> Vec<(String, Vec<u8>)> {
     let (contract, source) = (checker.contract(), "s3://b/k \"1\"");
     let hand_over = HandOver::new(contract);
-    let tail = hand_over.staged_tail(source);
-    let (mut plain, mut parts) = (String::new(), PartWriter::new(contract, source));
-    for row in rows.iter() {
-        hand_over.write_staged(row, &tail, &mut plain);
+    let tails = hand_over.staged_tails(source);
+    let (mut parts, mut all) = (PartWriter::new(contract, source), Vec::new());
+    let mut plain = String::new();
+    for (i, row) in (1..).zip(rows.iter()) {
+        hand_over.write_staged(row, &tails, &mut plain);
         assert_eq!(parts.push(row).unwrap(), None);
+        if i % rows_a_file == 0 || i == rows.len() {
+            all.push((std::mem::take(&mut plain), parts.cut().unwrap()));
+        }
     }
-    (plain, parts.finish().unwrap())
+    assert_eq!(parts.finish(), None);
+    all
+}
+
+fn unpacked(file: &[u8]) -> String {
+    String::from_utf8(zstd::decode_all(file).unwrap()).unwrap()
 }
 
 fn value() -> impl Strategy<Value = String> {
@@ -63,11 +72,15 @@ fn record() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn a_file_holds_the_lines_that_are_written_elsewhere(records in proptest::collection::vec(record(), 1..600)) {
+    fn a_file_holds_the_lines_that_are_written_elsewhere(
+        records in proptest::collection::vec(record(), 1..600),
+        rows_a_file in 1usize..700,
+    ) {
         let checker = checker("", &COLUMNS);
-        let (plain, packed) = both(&checker, &rows(&checker, &records));
-        let read = String::from_utf8(zstd::decode_all(packed.as_slice()).unwrap()).unwrap();
-        prop_assert!(read == plain, "{read}\n{plain}");
+        for (plain, file) in both(&checker, &rows(&checker, &records), rows_a_file) {
+            let read = unpacked(&file);
+            prop_assert!(read == plain, "{read}\n{plain}");
+        }
     }
 }
 
@@ -91,8 +104,11 @@ fn a_file_is_hardly_larger_than_the_librarys() {
                 .to_string()
         })
         .collect();
-    let (plain, file) = both(&checker, &rows(&checker, &records));
-    let library = packed(&plain).unwrap();
+    let files = both(&checker, &rows(&checker, &records), records.len());
+    let [(plain, file)] = files.as_slice() else { panic!("{} files", files.len()) };
+    // Seven megabytes: far beyond the window, and of many blocks.
+    assert!(unpacked(file) == *plain);
+    let library = packed(plain).unwrap();
     let ratio = file.len() as f64 / library.len() as f64;
     assert!(ratio < 1.25, "{} bytes, {ratio} of the library's", file.len());
 }

@@ -20,15 +20,15 @@ const IDENTITY: usize = 0;
 const CONTENT: usize = 1;
 const LIVE: usize = 2;
 const DEAD: usize = 3;
-const TAIL: usize = 4;
-const FIRST_NULL: usize = 5;
+const FIRST_NULL: usize = 4;
 
 /// How a column's canonical text stands in JSON.
 #[derive(Debug, Clone, Copy)]
 enum Form {
     /// Digits, dates and the like: nothing to escape.
     Plain,
-    Text,
+    /// Any text, and whether the source has it.
+    Text(bool),
     Json,
 }
 
@@ -109,7 +109,7 @@ impl HandOver {
         let columns = contract.columns.iter().enumerate().map(|(i, column)| {
             let form = match column.ty {
                 PhysicalType::Super => Form::Json,
-                PhysicalType::Varchar(_) | PhysicalType::Char(_) => Form::Text,
+                PhysicalType::Varchar(_) | PhysicalType::Char(_) => Form::Text(column.derived.is_none()),
                 _ => Form::Plain,
             };
             // Warehouse names are plain lower-case words: nothing to escape.
@@ -137,56 +137,67 @@ impl HandOver {
     /// their rows where these come from.
     pub fn write(&self, row: Row<'_>, out: &mut String) {
         self.write_open(row, out);
+        out.push_str(self.deleted(row));
         out.push('}');
     }
 
-    /// The same with its source and a line break: what COPY has columns for. `tail` is what `staged_tail` gave.
-    pub(crate) fn write_staged(&self, row: Row<'_>, tail: &str, out: &mut impl Pieces) {
+    /// The same with its source and a line break: what COPY has columns for. `tails` are what `staged_tails` gave.
+    pub(crate) fn write_staged(&self, row: Row<'_>, tails: &[String; 2], out: &mut impl Pieces) {
         self.write_open(row, out);
-        out.fixed(TAIL, tail);
+        let [live, deleted] = tails;
+        match row.is_deleted() {
+            true => out.fixed(DEAD, deleted),
+            false => out.fixed(LIVE, live),
+        }
     }
 
-    /// The end of all staged rows of a source.
-    pub(crate) fn staged_tail(&self, source: &str) -> String {
-        let mut tail = self.stamps.source.clone();
-        push_text(source, &mut tail);
-        tail + "}\n"
+    /// What all staged rows of a source end with: those that live, and tombstones.
+    pub(crate) fn staged_tails(&self, source: &str) -> [String; 2] {
+        self.stamps.deleted.clone().map(|mut tail| {
+            tail.push_str(&self.stamps.source);
+            push_text(source, &mut tail);
+            tail + "}\n"
+        })
+    }
+
+    fn deleted(&self, row: Row<'_>) -> &str {
+        let [live, deleted] = &self.stamps.deleted;
+        if row.is_deleted() { deleted } else { live }
     }
 
     /// The same with everything that it is known by, also dataset and contract version.
     pub fn write_whole(&self, row: Row<'_>, source: &str, out: &mut String) {
         self.write_open(row, out);
+        out.push_str(self.deleted(row));
         out.push_str(&self.stamps.source);
         push_text(source, out);
         out.push_str(&self.tail);
     }
 
+    /// All but what a row ends with: whether it is a tombstone, and what is the same in many.
     fn write_open(&self, row: Row<'_>, out: &mut impl Pieces) {
-        for (i, Member { key, null, form }) in self.columns.iter().enumerate() {
-            let Some(text) = row.roomy(i) else {
+        for (i, (Member { key, null, form }, text)) in self.columns.iter().zip(row.roomies()).enumerate() {
+            let Some(text) = text else {
                 out.fixed(FIRST_NULL + i, null);
                 continue;
             };
             match form {
                 Form::Plain => out.text(i, key, text),
-                Form::Text if text.is_plain() => out.text(i, key, text),
-                Form::Text => out.text(i, key, escaped(text.as_str()).as_str().into()),
+                Form::Text(of_source) if *of_source && row.is_plain() || text.is_plain() => {
+                    out.text(i, key, text);
+                }
+                Form::Text(_) => out.text(i, key, escaped(text.as_str()).as_str().into()),
                 Form::Json => match with_characters(text.as_str()) {
                     None => out.json(i, key, text),
                     Some(changed) => out.json(i, key, changed.as_str().into()),
                 },
             }
         }
-        let (stamp, stamps) = (row.stamp(), &self.stamps);
-        out.hash(IDENTITY, &stamps.record_id, &stamp.record_id);
-        out.hash(CONTENT, &stamps.row_hash, &stamp.row_hash);
+        let ([record_id, row_hash], stamps) = (row.hashes(), &self.stamps);
+        out.hash(IDENTITY, &stamps.record_id, record_id);
+        out.hash(CONTENT, &stamps.row_hash, row_hash);
         // Letters, digits and slashes.
         out.text(self.columns.len(), &stamps.order, row.roomy_order());
-        let [live, deleted] = &stamps.deleted;
-        match stamp.deleted {
-            true => out.fixed(DEAD, deleted),
-            false => out.fixed(LIVE, live),
-        }
     }
 }
 

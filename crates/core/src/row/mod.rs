@@ -46,6 +46,7 @@ pub use hand_over::HandOver;
 pub(crate) use hand_over::{DELETED, ORDER, RECORD_ID, ROW_HASH, SOURCE};
 pub(crate) use hand_over::{Pieces, push_text};
 use identity::Identity;
+use place::LastOrder;
 pub use place::{MAX_SEQUENCE_DIGITS, Origin, Place, Sequence, StreamPlace};
 use plan::Plan;
 pub(crate) use roomy::{HEAD, Roomy};
@@ -166,14 +167,15 @@ impl Checker {
         place: impl Fn(u64) -> Place<'p>,
         session: &mut Session,
     ) {
+        let (columns, mut order) = (rows.columns(), LastOrder::default());
         for start in (from..rows.len()).step_by(STAMPED_TOGETHER) {
             for at in start..rows.len().min(start + STAMPED_TOGETHER) {
-                let Some(row) = rows.get(at) else { return };
+                let Some(row) = rows.get_of(at, columns) else { return };
                 let place = place(row.position());
                 let record_id = self.identity.record_id(row, &mut session.hashed);
-                self.identity.tell(row, &mut session.row_hashes);
+                let is_plain = self.identity.tell(row, &mut session.row_hashes);
                 let record_id = record_id.unwrap_or_else(|| place.record_id());
-                rows.stamp(at, record_id, |text| place.write_order(text));
+                rows.stamp(at, record_id, is_plain, |text| order.write(&place, text));
             }
             session.row_hashes.finish(|i, hash| rows.set_row_hash(start + i, hash));
         }

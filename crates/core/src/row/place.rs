@@ -64,6 +64,38 @@ pub enum Place<'a> {
     Stream(StreamPlace<'a>),
 }
 
+/// What the `_order` of the last row of an object began with: rows that follow each other differ in the last digits.
+#[derive(Debug, Default)]
+pub(super) struct LastOrder<'a> {
+    origin: Option<&'a Origin>,
+    /// The position but for its last four digits.
+    high: u64,
+    text: String,
+}
+
+impl<'a> LastOrder<'a> {
+    /// Appends `_order`.
+    #[inline]
+    pub fn write(&mut self, place: &Place<'a>, out: &mut String) {
+        let Place::Object { origin, position } = *place else { return place.write_order(out) };
+        let (high, low) = (position / 10_000, position % 10_000);
+        if high != self.high || !self.origin.is_some_and(|own| std::ptr::eq(own, origin)) {
+            self.turn_to(origin, high);
+        }
+        out.push_str(&self.text);
+        for digit in [low / 1_000, low / 100 % 10, low / 10 % 10, low % 10] {
+            out.push(char::from(b'0' + digit as u8));
+        }
+    }
+
+    #[cold]
+    fn turn_to(&mut self, origin: &'a Origin, high: u64) {
+        (self.origin, self.high) = (Some(origin), high);
+        self.text.clone_from(&origin.order);
+        push_padded(high, 16, &mut self.text);
+    }
+}
+
 /// Digits of the longest sequence number that Kinesis gives.
 pub const MAX_SEQUENCE_DIGITS: usize = 56;
 
@@ -151,6 +183,23 @@ mod tests {
             let mut out = String::new();
             push_padded(value, digits, &mut out);
             assert_eq!(out, want);
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_same_order_behind_another() {
+        let origins = ["a", "b"].map(|own| Origin::new(own, ident::stable_id([own]), 7));
+        let mut last = LastOrder::default();
+        for i in 0..100_000u64 {
+            let position = i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (i % 64);
+            for (origin, position) in [(0, position), (0, position.wrapping_add(101)), (1, position)] {
+                let place = Place::Object { origin: &origins[origin], position };
+                let (mut own, mut alone) = (String::new(), String::new());
+                last.write(&place, &mut own);
+                place.write_order(&mut alone);
+                assert_eq!(own, alone);
+                assert!(own.ends_with(&format!("/{position:020}")));
+            }
         }
     }
 

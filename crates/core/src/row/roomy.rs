@@ -1,14 +1,22 @@
 //! Texts of an arena with what lies behind them: copying and comparing short ones in pieces of a fixed size, and cutting
 //! what was too much, takes no call and no loop.
 
-use super::scan::{has_special, plain_len};
+use super::scan::plain_len;
 
 /// Copied at once.
 const PIECE: usize = 32;
 /// Compared at once.
 pub(crate) const HEAD: usize = 16;
-/// The bits that ASCII has not.
-const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+/// The lowest bytes, by their number.
+const FIRST: [u128; HEAD + 1] = {
+    let mut first = [0; HEAD + 1];
+    let mut len = 1;
+    while len <= HEAD {
+        first[len] = first[len - 1] << 8 | 0xff;
+        len += 1;
+    }
+    first
+};
 
 /// A stretch of a text.
 #[derive(Debug, Clone, Copy)]
@@ -66,40 +74,86 @@ impl<'a> Roomy<'a> {
         }
     }
 
-    /// Its first sixteen bytes, the first lowest; the same byte everywhere behind its end.
+    /// Its first sixteen bytes, the first lowest; zeros behind its end.
     #[inline]
-    pub fn head(self, behind: u8) -> u128 {
-        let bytes = match self.piece::<HEAD>(0) {
-            Some(bytes) => *bytes,
-            None => {
-                let mut bytes = [0; HEAD];
-                bytes.iter_mut().zip(self.as_bytes()).for_each(|(to, byte)| *to = *byte);
-                bytes
-            }
+    pub fn head(self) -> u128 {
+        self.sixteen(0)
+    }
+
+    /// The same of those from one on.
+    #[inline]
+    pub fn sixteen(self, from: usize) -> u128 {
+        let bytes = match self.piece::<HEAD>(from) {
+            Some(bytes) => u128::from_le_bytes(*bytes),
+            None => self.last_bytes(from),
         };
-        let head = u128::from_le_bytes(bytes);
-        if self.len >= HEAD {
-            return head;
-        }
-        let own = (1 << (8 * self.len)) - 1;
-        head & own | u128::from_ne_bytes([behind; HEAD]) & !own
+        bytes & FIRST[self.len.saturating_sub(from).min(HEAD)]
+    }
+
+    /// Sixteen bytes where the arena has not so many.
+    #[cold]
+    fn last_bytes(self, from: usize) -> u128 {
+        let own = self.as_bytes().get(from..).unwrap_or_default();
+        own.iter().take(HEAD).rev().fold(0, |bytes, byte| bytes << 8 | u128::from(*byte))
     }
 
     /// Whether it stands in JSON as it is: no quote, backslash or control character, and none of the two characters that
     /// SQS refuses raw, which begin with 0xEF.
     #[inline]
     pub fn is_plain(self) -> bool {
-        let head = self.head(b' ');
-        let (low, high) = (head as u64, (head >> 64) as u64);
-        let is_ascii = (low | high) & HIGH == 0;
-        (has_special(low) | has_special(high)) == 0
-            && (self.len <= HEAD || plain_len(self.as_bytes().get(HEAD..).unwrap_or_default()).is_none())
-            && (is_ascii && self.len <= HEAD || no_ef(self.as_bytes()))
+        let marks = match self.len {
+            // Blanks behind its end.
+            ..=HEAD => marks(self.head() | u128::from_ne_bytes([b' '; HEAD]) & !FIRST[self.len.min(HEAD)]),
+            len if len <= 2 * HEAD => marks(self.sixteen(0)) | marks(self.sixteen(len - HEAD)),
+            _ => return self.is_plain_slowly(),
+        };
+        marks == 0 || self.is_plain_slowly()
+    }
+
+    fn is_plain_slowly(self) -> bool {
+        plain_len(self.as_bytes()).is_none() && memchr::memchr(0xef, self.as_bytes()).is_none()
     }
 }
 
-fn no_ef(bytes: &[u8]) -> bool {
-    bytes.is_ascii() || memchr::memchr(0xef, bytes).is_none()
+const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGH: u64 = ONES << 7;
+
+/// Marks bytes that JSON escapes and those that are no ASCII. Exact where nothing is marked: a byte only borrows from
+/// its neighbour if it is marked itself.
+#[inline]
+fn marks(bytes: u128) -> u64 {
+    let marks = |word: u64| word | escaped(word);
+    (marks(bytes as u64) | marks((bytes >> 64) as u64)) & HIGH
+}
+
+/// Marks bytes that JSON escapes, and some that are no ASCII.
+#[inline]
+fn escaped(word: u64) -> u64 {
+    word.wrapping_sub(ONES * 0x20) | less_one(word, b'"') | less_one(word, b'\\')
+}
+
+/// How far bytes are from one, less one: only the byte itself borrows.
+#[inline]
+fn less_one(word: u64, byte: u8) -> u64 {
+    (word ^ (ONES * u64::from(byte))).wrapping_sub(ONES)
+}
+
+/// Whether texts stand in JSON as they are, as `Roomy::is_plain` has it, looked at in one go; no if it is not plain that
+/// they do.
+#[inline]
+pub(crate) fn are_plain(texts: &[u8]) -> bool {
+    let Some(last) = texts.last_chunk::<HEAD>() else { return false };
+    let (sixteens, _) = texts.as_chunks();
+    let (mut special, mut all) = ([0; HEAD], [0; HEAD]);
+    // The last ones are looked at twice. Sixteen lanes: what is the same for each the compiler does at once.
+    for sixteen in std::iter::once(last).chain(sixteens) {
+        for ((special, all), byte) in special.iter_mut().zip(&mut all).zip(sixteen) {
+            *special |= u8::from(*byte < b' ') | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
+            *all |= byte;
+        }
+    }
+    let is_ascii = u128::from_ne_bytes(all) & u128::from_ne_bytes([0x80; HEAD]) == 0;
+    special == [0; HEAD] && (is_ascii || memchr::memchr(0xef, texts).is_none())
 }
 
 #[cfg(test)]
@@ -114,11 +168,14 @@ mod tests {
             let roomy = Roomy::of(&arena, before.len(), before.len() + text.len());
             let bare = Roomy::from(text.as_str());
             prop_assert_eq!(roomy.as_str(), &text);
-            prop_assert_eq!(roomy.head(7), bare.head(7));
+            prop_assert_eq!(roomy.head(), bare.head());
             let plain = !text.contains(|c: char| c < ' ' || matches!(c, '"' | '\\' | '\u{fffe}' | '\u{ffff}'));
             // What only begins like one of the two is looked at again.
             prop_assert!(roomy.is_plain() == bare.is_plain() && (plain || !bare.is_plain()));
             prop_assert!(!plain || bare.is_plain() || text.as_bytes().contains(&0xef));
+            prop_assert!(!are_plain(text.as_bytes()) || bare.is_plain());
+            let may_be_marked = text.contains(|c: char| !(' '..'\u{f000}').contains(&c) || matches!(c, '"' | '\\'));
+            prop_assert!(are_plain(text.as_bytes()) || text.len() < HEAD || may_be_marked);
             let skipped = skipped.min(text.len());
             let (mut one, mut other) = (vec![7], vec![7]);
             roomy.append_from(skipped, &mut one);

@@ -41,13 +41,16 @@ struct Head {
     /// `_source` that a stamped row brought along.
     source: Cell,
     deleted: bool,
+    /// The source's texts are known to stand in JSON as they are.
+    is_plain: bool,
 }
 
 impl Head {
     /// Of a row that is not stamped yet.
     const fn unstamped(position: u64) -> Self {
         let (record_id, row_hash) = (HexId::NONE, HexId::NONE);
-        Self { position, record_id, row_hash, order: Cell::NULL, source: Cell::NULL, deleted: false }
+        let (deleted, is_plain) = (false, false);
+        Self { position, record_id, row_hash, order: Cell::NULL, source: Cell::NULL, deleted, is_plain }
     }
 }
 
@@ -91,31 +94,46 @@ impl Rows {
         if len == 0 {
             return self.clear();
         }
-        let columns = self.cells.len() / self.heads.len().max(1);
-        self.cells.truncate(len * columns);
+        self.cells.truncate(len * self.columns());
         self.heads.truncate(len);
     }
 
     /// The row of an index.
     pub fn get(&self, at: usize) -> Option<Row<'_>> {
+        self.get_of(at, self.columns())
+    }
+
+    /// The same of rows that have so many columns: asked once for all.
+    #[inline]
+    pub(super) fn get_of(&self, at: usize, columns: usize) -> Option<Row<'_>> {
         let head = self.heads.get(at)?;
-        let columns = self.cells.len() / self.heads.len().max(1);
         Some(Row { rows: self, cells: self.cells.get(at * columns..(at + 1) * columns)?, head })
+    }
+
+    pub(super) fn columns(&self) -> usize {
+        self.cells.len() / self.heads.len().max(1)
     }
 
     /// All rows.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Row<'_>> + ExactSizeIterator {
-        let columns = (self.cells.len() / self.heads.len().max(1)).max(1);
-        let cells = self.cells.chunks_exact(columns);
+        let cells = self.cells.chunks_exact(self.columns().max(1));
         self.heads.iter().zip(cells).map(|(head, cells)| Row { rows: self, cells, head })
     }
 
-    /// Gives a row its identity and its order.
-    pub(super) fn stamp(&mut self, at: usize, record_id: HexId, order: impl FnOnce(&mut String)) {
+    /// Gives a row its identity and its order, and tells whether the source's texts are known to stand in JSON as they
+    /// are.
+    pub(super) fn stamp(
+        &mut self,
+        at: usize,
+        record_id: HexId,
+        is_plain: bool,
+        order: impl FnOnce(&mut String),
+    ) {
         let Some(head) = self.heads.get_mut(at) else { return };
         let start = self.text.len() as u32;
         order(&mut self.text);
-        (head.record_id, head.order) = (record_id, Cell { start, end: self.text.len() as u32 });
+        let order = Cell { start, end: self.text.len() as u32 };
+        (head.record_id, head.order, head.is_plain) = (record_id, order, is_plain);
     }
 
     /// Gives a row the hash of its columns.
@@ -148,10 +166,34 @@ impl<'a> Row<'a> {
         self.rows.text(*self.cells.get(column)?)
     }
 
+    /// The same of all columns with what lies behind them.
+    #[inline]
+    pub(super) fn roomies(&self) -> impl Iterator<Item = Option<Roomy<'a>>> {
+        self.cells.iter().map(|cell| self.rows.roomy(*cell))
+    }
+
     /// The same with what lies behind it.
     #[inline]
     pub(crate) fn roomy(&self, column: usize) -> Option<Roomy<'a>> {
         self.rows.roomy(*self.cells.get(column)?)
+    }
+
+    /// Whether the source's texts are known to stand in JSON as they are.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.head.is_plain
+    }
+
+    /// Its `_record_id` and its `_row_hash`.
+    #[inline]
+    pub(super) fn hashes(&self) -> [&'a HexId; 2] {
+        [&self.head.record_id, &self.head.row_hash]
+    }
+
+    /// Whether it is a tombstone.
+    #[inline]
+    pub(super) fn is_deleted(&self) -> bool {
+        self.head.deleted
     }
 
     /// Its `_order` with what lies behind it.
@@ -160,8 +202,14 @@ impl<'a> Row<'a> {
         self.rows.roomy(self.head.order).unwrap_or("".into())
     }
 
-    /// Bytes of all its columns.
-    pub(crate) fn text_bytes(&self) -> usize {
+    /// Whether all its columns together have more bytes.
+    #[inline]
+    pub(crate) fn has_more_bytes(&self, than: usize) -> bool {
+        // Few batches have so many in all their rows.
+        self.rows.text.len() > than && self.text_bytes() > than
+    }
+
+    fn text_bytes(&self) -> usize {
         self.cells.iter().map(|cell| cell.end.saturating_sub(cell.start) as usize).sum()
     }
 
@@ -276,7 +324,7 @@ impl<'a> Draft<'a> {
     /// Keeps a row that brought its stamps along.
     pub fn finish(mut self, position: u64, stamp: Finished) {
         let Finished { record_id, row_hash, order, source, deleted } = stamp;
-        self.keep(Head { position, record_id, row_hash, order, source, deleted });
+        self.keep(Head { position, record_id, row_hash, order, source, deleted, is_plain: false });
     }
 
     fn keep(&mut self, head: Head) {

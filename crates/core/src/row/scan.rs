@@ -361,23 +361,18 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Marks quotes, backslashes and control characters of eight bytes; the lowest mark is exact: a borrow only comes from a
-/// byte that was found.
-#[inline]
-pub(super) fn has_special(word: u64) -> u64 {
+/// Bytes before the first quote, backslash or control character, eight at a time; `None` if there is none.
+pub(super) fn plain_len(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = ONES << 7;
     let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
-    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-    zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | control
-}
-
-/// Bytes before the first quote, backslash or control character, eight at a time; `None` if there is none.
-pub(super) fn plain_len(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(eight) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let found = has_special(u64::from_le_bytes(*eight));
+        let word = u64::from_le_bytes(*eight);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let found = zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | control;
         if found != 0 {
+            // The lowest bit set is exact: a borrow only comes from a byte that was found.
             return Some(at + found.trailing_zeros() as usize / 8);
         }
         at += 8;

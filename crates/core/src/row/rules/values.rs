@@ -15,10 +15,60 @@ const MAX_PACKED: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Packed(u64, u64, usize);
 
+/// Few texts, each in a slot of its own, so that one alone is looked at and no branch is guessed wrong.
+#[derive(Debug)]
+pub(super) struct Slots {
+    slots: Box<[Packed; 1 << SLOT_BITS]>,
+    /// What finds the slots.
+    factor: u64,
+}
+
+const SLOT_BITS: u32 = 6;
+/// Factors that are tried: one in three does for as many texts as there are at most.
+const FACTORS: u64 = 1000;
+
+impl Slots {
+    fn of(texts: &[Packed]) -> Option<Self> {
+        // No text is so long.
+        const FREE: Packed = Packed(0, 0, usize::MAX);
+        (0..FACTORS).find_map(|i| {
+            let factor = 0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(2 * i + 1);
+            let mut own = Self { slots: Box::new([FREE; 1 << SLOT_BITS]), factor };
+            for text in texts {
+                let slot = own.slots.get_mut(text.slot(factor))?;
+                if *slot != FREE && slot != text {
+                    return None;
+                }
+                *slot = *text;
+            }
+            Some(own)
+        })
+    }
+
+    #[inline]
+    fn hold(&self, text: Packed) -> bool {
+        self.slots.get(text.slot(self.factor)).is_some_and(|own| own.is(text))
+    }
+}
+
+impl Packed {
+    #[inline]
+    fn slot(self, factor: u64) -> usize {
+        let Self(start, end, len) = self;
+        ((start ^ end.rotate_left(29) ^ len as u64).wrapping_mul(factor) >> (u64::BITS - SLOT_BITS)) as usize
+    }
+
+    /// Whether both are the same; all of them is compared at once.
+    #[inline]
+    fn is(self, other: Self) -> bool {
+        (self.0 ^ other.0) | (self.1 ^ other.1) | (self.2 ^ other.2) as u64 == 0
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Values {
     /// None of them is longer than `MAX_PACKED`.
-    Packed(Vec<Packed>),
+    Packed(Slots),
     Listed(Vec<Box<str>>),
     Hashed(HashSet<Box<str>>),
 }
@@ -41,8 +91,9 @@ impl Values {
 
     fn of(texts: Vec<Box<str>>) -> Self {
         let packed: Option<Vec<Packed>> = texts.iter().map(|text| pack(text)).collect();
+        let packed = packed.filter(|packed| packed.len() <= MAX_LISTED).and_then(|packed| Slots::of(&packed));
         match (texts.len(), packed) {
-            (..=MAX_LISTED, Some(packed)) => Self::Packed(packed),
+            (_, Some(slots)) => Self::Packed(slots),
             (..=MAX_LISTED, None) => Self::Listed(texts),
             _ => Self::Hashed(texts.into_iter().collect()),
         }
@@ -50,11 +101,7 @@ impl Values {
 
     pub fn hold(&self, text: &str) -> bool {
         match self {
-            Self::Packed(all) => {
-                // All of them are looked at: they are few, and no branch is guessed wrong.
-                let is_among = |own| all.iter().fold(false, |found, value| found | (*value == own));
-                pack(text).is_some_and(is_among)
-            }
+            Self::Packed(slots) => pack(text).is_some_and(|own| slots.hold(own)),
             Self::Listed(texts) => texts.iter().any(|own| **own == *text),
             Self::Hashed(texts) => texts.contains(text),
         }
@@ -106,6 +153,19 @@ mod tests {
             prop_assert_eq!(left.is_some(), a.len() <= MAX_PACKED);
             if left.is_some() && right.is_some() {
                 prop_assert_eq!(left == right, a == b);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_list_holds_its_values_and_no_others(
+            list in proptest::collection::vec("[a-cA-C0-9é]{0,17}", 0..16),
+            others in proptest::collection::vec("[a-cA-C0-9é]{0,17}", 0..16),
+        ) {
+            let values = Values::of(list.iter().map(|own| own.as_str().into()).collect());
+            for text in list.iter().chain(&others) {
+                prop_assert_eq!(values.hold(text), list.contains(text));
             }
         }
     }

@@ -151,7 +151,8 @@ fn record_id(id: &str) -> String {
 }
 
 /// Over the source columns that are not NULL, in ascending order of names, which serde_json's map has: their number,
-/// for each a tag of its name and its length, all texts, zeros up to whole blocks. What the derived ones are made by stands before.
+/// for each a tag of its name and its length, all texts, zeros up to whole blocks. What the derived ones are made by
+/// stands before.
 fn row_hash(row: &Map<String, Value>) -> String {
     let (mut heads, mut texts, mut count) = (Vec::with_capacity(64), String::with_capacity(256), 0);
     for (name, value) in row.iter().filter(|(name, _)| !EXPRESSIONS.iter().any(|(own, ..)| own == name)) {
