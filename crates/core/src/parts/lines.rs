@@ -40,7 +40,8 @@ struct Place([i64; 2]);
 #[derive(Debug)]
 struct Column {
     key: Place,
-    /// Where its last value stood, that value's length, its first bytes, those behind them and the rest.
+    /// Of the last value that was held against one before it: where it stood, its length and its first bytes; those
+    /// behind them and the rest, which are an older one's if it has not so many.
     at: i64,
     len: usize,
     head: u128,
@@ -188,6 +189,7 @@ impl Column {
                 same += self.same_behind(value, same == 2 * HEAD);
             }
         }
+        // What stands behind a shorter last value is an older one's: its length cuts that off.
         let same = same.min(value.len()).min(self.len);
         self.len = value.len();
         let distance = (here - std::mem::replace(&mut self.at, here)) as usize;

@@ -6,7 +6,7 @@ use crate::contract::{Column, ContractError, PhysicalType};
 use crate::row::canon::{self, Written};
 use crate::row::fields::Scalar;
 
-/// Up to so many values are compared one by one: faster than a hash.
+/// Up to so many values have slots of their own, or are compared one by one where one is too long: faster than a hash.
 const MAX_LISTED: usize = 12;
 /// Bytes of a text whose two ends are all of it.
 const MAX_PACKED: usize = 16;
@@ -67,7 +67,7 @@ impl Packed {
 
 #[derive(Debug)]
 pub(super) enum Values {
-    /// None of them is longer than `MAX_PACKED`.
+    /// At most `MAX_LISTED`, none of them longer than `MAX_PACKED`.
     Packed(Slots),
     Listed(Vec<Box<str>>),
     Hashed(HashSet<Box<str>>),
