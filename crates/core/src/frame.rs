@@ -11,6 +11,7 @@ mod huffman;
 mod sequences;
 
 use crate::row::Roomy;
+use bits::Room;
 use huffman::{Huffman, Pairs};
 use sequences::{MAX_BYTES, Sequences, Tables, Told};
 
@@ -64,6 +65,7 @@ pub(crate) struct Frame {
 struct Codes {
     huffman: Option<Huffman>,
     pairs: Pairs,
+    room: Room,
     tables: Option<Tables>,
     blocks: u32,
 }
@@ -203,7 +205,7 @@ impl Codes {
             out.truncate(start);
             push_plain(literals, out);
         }
-        sequences.encode(&mut self.tables, out);
+        sequences.encode(&mut self.tables, &mut self.room, out);
     }
 
     /// Whether they became smaller.
@@ -225,7 +227,7 @@ impl Codes {
         if is_new {
             out.extend_from_slice(huffman.description());
         }
-        huffman.encode(literals, &self.pairs, out);
+        huffman.encode(literals, &self.pairs, &mut self.room, out);
         let size = out.len() - start - len;
         let kind = if is_new { LITERALS_WITH_TREE } else { LITERALS_AS_BEFORE };
         let header = kind | form << 2 | (literals.len() as u64) << 4 | (size as u64) << (4 + bits);
@@ -305,6 +307,8 @@ mod tests {
             text.prop_map(Step::Literal),
             (1usize..70_000, MIN_REPEAT..2_000).prop_map(|(distance, len)| Step::Again(distance, len)),
             (1usize..600, MIN_REPEAT..60).prop_map(|(distance, len)| Step::Again(distance, len)),
+            // Few distances: the one before, and the one before that, come again, with literals before them and without.
+            (1usize..4, MIN_REPEAT..400).prop_map(|(distance, len)| Step::Again(distance * 50, len)),
         ];
         proptest::collection::vec(step, 1..400)
     }

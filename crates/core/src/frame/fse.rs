@@ -1,7 +1,7 @@
 //! Finite state entropy, as RFC 8878 (4.1) has it: what symbols cost a fraction of a bit, by how often they came. Knows
 //! nothing of what they stand for.
 
-use super::bits::{Bits, lowest};
+use super::bits::{Bits, Room};
 
 /// A symbol that never came and may come: it gets the least there is.
 const RARE: i16 = -1;
@@ -22,7 +22,7 @@ pub(super) struct Table {
 
 /// How a symbol changes the state.
 #[derive(Debug, Clone, Copy, Default)]
-struct Step {
+pub(super) struct Step {
     /// Added to the state: above the lowest sixteen bits stands how many bits go out.
     bits: u32,
     /// From the shortened state to the place of the next.
@@ -62,7 +62,8 @@ impl Shares {
 
     /// Appends their description.
     pub fn describe(&self, out: &mut Vec<u8>) {
-        let mut bits = Bits::new(out, self.of.len() * 3 + 8);
+        let mut room = Room::default();
+        let mut bits = room.bits(self.of.len() * 3 + 8);
         bits.add(u64::from(self.log - MIN_LOG), 4);
         let (mut remaining, mut threshold, mut width) =
             ((1i32 << self.log) + 1, 1i32 << self.log, self.log + 1);
@@ -85,8 +86,7 @@ impl Shares {
                 (width, threshold) = (width - 1, threshold >> 1);
             }
         }
-        let end = bits.end();
-        out.truncate(end);
+        out.extend_from_slice(bits.end());
     }
 
     /// How many more are absent behind one that is, three at a time.
@@ -128,23 +128,23 @@ impl Table {
         self.state((bits << 16).wrapping_sub(step.bits) >> bits, step)
     }
 
-    /// Goes on from a state to that of a symbol; gives the bits that tell it, and their number.
+    /// Goes on from a state by the step of a symbol; gives the bits that tell it, and their number.
     #[inline]
-    pub fn step_to(&self, state: &mut u32, symbol: u8) -> (u64, u32) {
-        let step = self.step(symbol);
+    pub fn step_to(&self, state: &mut u32, step: Step) -> (u64, u32) {
         let width = state.wrapping_add(step.bits) >> 16;
-        let bits = lowest(*state, width);
-        *state = self.state(*state >> (width & 31), step);
-        (bits, width)
+        let short = *state >> (width & 31);
+        let told = *state ^ (short << (width & 31));
+        *state = self.state(short, step);
+        (told.into(), width)
     }
 
     /// The state that reading begins with, as bits and their number.
     pub fn end(&self, state: u32) -> (u64, u32) {
-        (lowest(state, self.log), self.log)
+        (u64::from(state & !(u32::MAX << self.log)), self.log)
     }
 
     #[inline]
-    fn step(&self, symbol: u8) -> Step {
+    pub fn step(&self, symbol: u8) -> Step {
         self.steps[usize::from(symbol) % MAX_SYMBOLS]
     }
 

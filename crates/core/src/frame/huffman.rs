@@ -1,7 +1,7 @@
 //! Literals of a zstd block in Huffman codes of at most eleven bits (RFC 8878, 4.2). A tree has a code for every byte, so
 //! that it also fits later blocks.
 
-use super::bits::{Bits, ROOM};
+use super::bits::{Bits, MOST_HIGHEST, Room};
 use super::fse::{Shares, Table};
 
 /// Most bits of a code.
@@ -27,13 +27,13 @@ pub(super) struct Huffman {
 #[derive(Debug)]
 pub(super) struct Pairs {
     /// By pair, the first byte lowest: the code of both in the highest bits, in the lowest six its length.
-    codes: Box<[u32; BYTES * BYTES]>,
+    codes: Box<[u64; BYTES * BYTES]>,
     /// Every pair of these bytes has a code.
     bytes: Vec<u8>,
 }
 
 /// Bits of a length among those of a pair's code, and the length of a pair that has none: too much for any word.
-const PAIR_LEN: u32 = 63;
+const PAIR_LEN: u64 = 63;
 
 impl Default for Pairs {
     fn default() -> Self {
@@ -51,8 +51,9 @@ impl Pairs {
         bytes.clone_from(&of.came);
         for (a, b) in pairs(bytes) {
             let (first, second) = (of.codes[usize::from(a)], of.codes[usize::from(b)]);
-            let (len, code) = (first as u32 & 63, first & !63 | (second & !63) >> (first & 63));
-            codes[pair(a, b)] = (code >> 32) as u32 & !PAIR_LEN | (len + (second as u32 & 63));
+            let (len, code) =
+                (first & PAIR_LEN, first & !PAIR_LEN | (second & !PAIR_LEN) >> (first & PAIR_LEN));
+            codes[pair(a, b)] = code | (len + (second & PAIR_LEN));
         }
     }
 }
@@ -85,41 +86,39 @@ impl Huffman {
     }
 
     /// Appends four streams and before them the lengths of three; with the pairs of this tree.
-    pub fn encode(&self, literals: &[u8], pairs: &Pairs, out: &mut Vec<u8>) {
+    pub fn encode(&self, literals: &[u8], pairs: &Pairs, room: &mut Room, out: &mut Vec<u8>) {
         let head = out.len();
         out.extend([0; 6]);
         for (i, quarter) in literals.chunks(literals.len().div_ceil(4).max(1)).enumerate() {
-            let start = out.len();
-            self.stream(quarter, pairs, out);
-            let len = ((out.len() - start) as u16).to_le_bytes();
+            let stream = self.stream(quarter, pairs, room);
+            out.extend_from_slice(stream);
+            let len = (stream.len() as u16).to_le_bytes();
             if let Some(slot) = out.get_mut(head + 2 * i..head + 2 * i + 2).filter(|_| i < 3) {
                 slot.copy_from_slice(&len);
             }
         }
     }
 
-    fn stream(&self, literals: &[u8], pairs: &Pairs, out: &mut Vec<u8>) {
-        let mut bits = Bits::new(out, literals.len() * MOST as usize / 8);
+    fn stream<'r>(&self, literals: &[u8], pairs: &Pairs, room: &'r mut Room) -> &'r [u8] {
+        let mut bits = room.bits(literals.len() * MOST as usize / 8);
         let mut sixes = literals.rchunks_exact(6);
         for six in sixes.by_ref() {
             let (Some(four), Some(two)) = (six.first_chunk(), six.last_chunk()) else { continue };
             let (four, two) = (u32::from_le_bytes(*four), u16::from_le_bytes(*two));
             let [first, second, third] =
                 [four as u16, (four >> 16) as u16, two].map(|pair| pairs.codes[usize::from(pair)]);
-            let [first_len, second_len, third_len] = [first, second, third].map(|pair| pair & PAIR_LEN);
-            let len = first_len + second_len + third_len;
-            if len > ROOM {
+            let first_two = (first & PAIR_LEN) + (second & PAIR_LEN);
+            let len = (first_two + (third & PAIR_LEN)) as u32;
+            if len > MOST_HIGHEST {
                 bits = self.add(six, bits);
                 continue;
             }
-            // Codes are pushed down from above, so that nothing has to wait for the bits before them.
-            let code = |pair: u32| u64::from(pair & !PAIR_LEN) << 32;
-            let two = code(second) >> first_len | code(first);
-            bits.add((code(third) >> (first_len + second_len) | two) >> (64 - len), len);
+            // Codes are pushed down from above, so that nothing has to wait for the bits before them; their lengths, in
+            // the lowest bits, fall off below.
+            bits.add_highest(first | second >> (first & PAIR_LEN) | third >> (first_two & PAIR_LEN), len);
             bits.flush();
         }
-        let end = self.add(sixes.remainder(), bits).close();
-        out.truncate(end);
+        self.add(sixes.remainder(), bits).close()
     }
 
     /// Adds bytes, the last first.
@@ -159,8 +158,8 @@ fn lengths(counts: &[u32; BYTES]) -> [u32; BYTES] {
     // Too much is taken: the rarest that can still become longer do.
     while taken > 1 << MOST {
         // The last of the greatest, seen from the most frequent.
-        let mut can = lens.iter_mut().rev().filter(|len| **len < MOST);
-        let Some(len) = can.by_ref().max_by_key(|len| **len) else { break };
+        let can = lens.iter_mut().rev().filter(|len| **len < MOST);
+        let Some(len) = can.max_by_key(|len| **len) else { break };
         *len += 1;
         taken -= 1 << (MOST - *len);
     }
@@ -227,14 +226,15 @@ fn described(weights: &[u8]) -> Option<Vec<u8>> {
     let mut out = vec![0];
     shares.describe(&mut out);
     let table = Table::new(&shares);
-    let mut bits = Bits::new(&mut out, weights.len());
+    let mut room = Room::default();
+    let mut bits = room.bits(weights.len());
     // Two states take turns.
     let mut states = [None; 2];
     for (i, weight) in weights.iter().enumerate().rev() {
         match &mut states[i % 2] {
             state @ None => *state = Some(table.start(*weight)),
             Some(state) => {
-                let (told, width) = table.step_to(state, *weight);
+                let (told, width) = table.step_to(state, table.step(*weight));
                 bits.add(told, width);
             }
         }
@@ -244,8 +244,7 @@ fn described(weights: &[u8]) -> Option<Vec<u8>> {
         let (told, width) = table.end(state);
         bits.add(told, width);
     }
-    let end = bits.close();
-    out.truncate(end);
+    out.extend_from_slice(bits.close());
     let len = out.len() - 1;
     *out.first_mut()? = u8::try_from(len).ok().filter(|_| len <= MAX_WEIGHTS)?;
     Some(out)

@@ -15,25 +15,20 @@ const SECOND_LEN: usize = 19;
 /// left to `time`.
 #[inline]
 pub(super) fn push(text: &str, out: &mut String) -> bool {
-    let Some((hour, digits)) = read(text.as_bytes()) else { return false };
+    pieces(text).map(|pieces| pieces.into_iter().for_each(|piece| out.push_str(piece))).is_some()
+}
+
+/// The canonical text in its pieces. Most lengths are known, so that copying takes no call.
+#[inline(always)]
+fn pieces(text: &str) -> Option<[&str; 4]> {
+    let (hour, digits) = read(text.as_bytes())?;
     let hour = usize::from(hour) * 3;
-    let day = text.get(..10).unwrap_or_default();
-    let minute_and_second = text.get(13..SECOND_LEN).unwrap_or_default();
-    out.push_str(day);
-    out.push_str(HOURS.get(hour..hour + 3).unwrap_or_default());
-    out.push_str(minute_and_second);
-    match digits {
-        0 => out.push_str(NO_FRACTION),
-        MICRO_DIGITS => {
-            out.push_str(text.get(SECOND_LEN..SECOND_LEN + 1 + MICRO_DIGITS).unwrap_or_default());
-            out.push_str("+00");
-        }
-        fewer => {
-            out.push_str(text.get(SECOND_LEN..=SECOND_LEN + fewer).unwrap_or_default());
-            out.push_str(NO_FRACTION.get(1 + fewer..).unwrap_or_default());
-        }
-    }
-    true
+    let (day, hour) = (text.get(..10)?, HOURS.get(hour..hour + 3)?);
+    Some(match digits {
+        0 => [day, hour, text.get(13..SECOND_LEN)?, NO_FRACTION],
+        MICRO_DIGITS => [day, hour, text.get(13..=SECOND_LEN + MICRO_DIGITS)?, "+00"],
+        fewer => [day, hour, text.get(13..=SECOND_LEN + fewer)?, NO_FRACTION.get(1 + fewer..)?],
+    })
 }
 
 /// The hour in UTC, and how many digits follow the point.
@@ -50,7 +45,7 @@ fn read(text: &[u8]) -> Option<(u8, usize)> {
     let is_day = day != 0 && day <= *DAYS.get(usize::from(month))? && (y1 | y2 | y3 | y4) != b'0';
     let is_time = hour < 24 && n1 < 6 && c2 == 0 && x1 < 6 && x2 < 10;
     let (digits, offset) = fraction(rest)?;
-    let hour = (hour as i8).checked_sub(hours(offset)?)?;
+    let hour = (hour as i8).checked_sub(hours(offset, text)?)?;
     (is_day && is_time && (0..24).contains(&hour)).then_some((hour as u8, digits))
 }
 
@@ -76,24 +71,24 @@ fn fraction(rest: &[u8]) -> Option<(usize, &[u8])> {
     (1..=MICRO_DIGITS).contains(&len).then_some((len, digits.get(len..)?))
 }
 
-/// Whole hours east of UTC.
+/// Whole hours east of UTC, of an offset that ends the text.
 #[inline(always)]
-fn hours(offset: &[u8]) -> Option<i8> {
-    let (sign, h1, h2) = match *offset {
-        [b'Z'] => return Some(0),
-        [sign, h1, h2, b':', b'0', b'0'] | [sign, h1, h2, b'0', b'0'] | [sign, h1, h2] => (sign, h1, h2),
-        _ => return None,
+fn hours(offset: &[u8], text: &[u8]) -> Option<i8> {
+    let (len, last) = match *offset {
+        [sign, h1, h2] | [sign, h1, h2, b'0', b'0'] => (6, [sign, h1, h2, b':', b'0', b'0']),
+        _ => (offset.len(), *text.last_chunk()?),
     };
+    // No branches between the usual ones: where they differ from row to row nobody could foretell them.
+    let [sign, h1, h2, colon, m1, m2] = last;
     let (h1, h2) = (h1.wrapping_sub(b'0'), h2.wrapping_sub(b'0'));
-    if h1 > 2 || h2 > 9 || h1 * 10 + h2 > 23 {
-        return None;
-    }
-    let hours = (h1 * 10 + h2) as i8;
-    match sign {
-        b'+' => Some(hours),
-        b'-' => Some(-hours),
-        _ => None,
-    }
+    let hours = h1.wrapping_mul(10).wrapping_add(h2);
+    let (is_west, is_z) = (sign == b'-', (len == 1) & (m2 == b'Z'));
+    let is_offset = (len == 6)
+        & (is_west | (sign == b'+'))
+        & ((h1 <= 2) & (h2 <= 9) & (hours <= 23))
+        & ((colon == b':') & (m1 == b'0') & (m2 == b'0'));
+    let sign = -i8::from(is_west);
+    (is_z | is_offset).then_some(((hours as i8 ^ sign) - sign) & -i8::from(is_offset))
 }
 
 #[cfg(test)]
