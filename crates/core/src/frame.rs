@@ -368,6 +368,19 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_knows_no_distance_of_the_one_before() {
+        let mut frame = Frame::default();
+        for _ in 0..2 {
+            for text in ["some text. ", "and more. "] {
+                frame.literal(text.as_bytes());
+                frame.again(5, 7);
+            }
+            let plain = zstd::decode_all(frame.finish().unwrap().as_slice()).unwrap();
+            assert_eq!(std::str::from_utf8(&plain), Ok("some text. ext. exand more. ore. or"));
+        }
+    }
+
+    #[test]
     fn a_frame_follows_another() {
         let mut frame = Frame::default();
         assert_eq!(frame.finish(), None);

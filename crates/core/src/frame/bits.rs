@@ -39,6 +39,7 @@ impl<'a> Bits<'a> {
     /// Adds the highest bits of a value that has no lower ones but the lowest six; at most `MOST_HIGHEST`, behind a flush.
     #[inline]
     pub fn add_highest(&mut self, value: u64, bits: u32) {
+        debug_assert!(bits > 0 && bits <= MOST_HIGHEST && self.used < 8);
         self.used += bits;
         self.word |= value >> ((64 - self.used) & 63);
     }

@@ -49,6 +49,7 @@ pub(super) struct Tables {
 #[derive(Debug)]
 struct Lengths<const NEAR: usize> {
     table: Table,
+    /// By length; a match has at least `MIN_MATCH`.
     near: [Length; NEAR],
     code: fn(u32) -> Code,
 }
@@ -298,24 +299,24 @@ impl Tables {
             let (second, second_width) = self.matched.table.step_to(&mut matched, matching.step);
             let (third, third_width) = self.literals.table.step_to(&mut literals, literal.step);
             let two = first_width + second_width;
-            let (told, width) = (first | second << first_width | third << two, two + third_width);
+            let (codes, width) = (first | second << first_width | third << two, two + third_width);
             let both = literal.width + matching.width;
             let lengths = u64::from(own.literals() - literal.first)
                 | u64::from(own.matched() - matching.first) << literal.width;
             let (behind, behind_width) = (lengths | offset_bits << both, both + code);
             if width + behind_width > ROOM {
-                bits.add(told, width);
+                bits.add(codes, width);
                 bits.flush();
                 bits.add(behind, behind_width);
             } else {
-                bits.add(told | behind << width, width + behind_width);
+                bits.add(codes | behind << width, width + behind_width);
             }
             bits.flush();
         }
-        for (told, width) in
+        for (state, width) in
             [self.matched.table.end(matched), self.offset.end(offset), self.literals.table.end(literals)]
         {
-            bits.add(told, width);
+            bits.add(state, width);
         }
         bits.close()
     }

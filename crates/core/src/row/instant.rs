@@ -78,7 +78,8 @@ fn hours(offset: &[u8], text: &[u8]) -> Option<i8> {
         [sign, h1, h2] | [sign, h1, h2, b'0', b'0'] => (6, [sign, h1, h2, b':', b'0', b'0']),
         _ => (offset.len(), *text.last_chunk()?),
     };
-    // No branches between the usual ones: where they differ from row to row nobody could foretell them.
+    // No branches between the usual ones: where they differ from row to row nobody could foretell them. Of `Z` only the
+    // last byte says something.
     let [sign, h1, h2, colon, m1, m2] = last;
     let (h1, h2) = (h1.wrapping_sub(b'0'), h2.wrapping_sub(b'0'));
     let hours = h1.wrapping_mul(10).wrapping_add(h2);
@@ -88,7 +89,8 @@ fn hours(offset: &[u8], text: &[u8]) -> Option<i8> {
         & ((h1 <= 2) & (h2 <= 9) & (hours <= 23))
         & ((colon == b':') & (m1 == b'0') & (m2 == b'0'));
     let sign = -i8::from(is_west);
-    (is_z | is_offset).then_some(((hours as i8 ^ sign) - sign) & -i8::from(is_offset))
+    // What is refused may be any number here.
+    (is_z | is_offset).then_some((hours as i8 ^ sign).wrapping_sub(sign) & -i8::from(is_offset))
 }
 
 #[cfg(test)]
@@ -120,6 +122,20 @@ mod tests {
             assert_eq!(quick(text), slow(text), "{text}");
             assert!(quick(text).is_some(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_no_offset_is_left_to_time() {
+        for offset in
+            ["-<8", "-<800", "-<8:00", "-5~", "-V4:00", "+24:00", "+01:30", "z", "+1", "01:00", "-00:0Z"]
+        {
+            for text in
+                [format!("2026-03-05T10:11:12{offset}"), format!("2026-03-05T10:11:12.123456{offset}")]
+            {
+                assert_eq!(quick(&text), None, "{text}");
+            }
+        }
+        assert_eq!(quick("2026-03-05T10:11-<8.1Z"), None);
     }
 
     proptest! {
