@@ -37,7 +37,10 @@ const PAIR_LEN: u64 = 63;
 
 impl Default for Pairs {
     fn default() -> Self {
-        Self { codes: Box::new([PAIR_LEN; BYTES * BYTES]), bytes: Vec::new() }
+        // Made on the heap: builds that do not optimise would have it on a thread's stack first.
+        let codes = vec![PAIR_LEN; BYTES * BYTES].into_boxed_slice();
+        let codes = codes.try_into().unwrap_or_else(|_| Box::new([PAIR_LEN; BYTES * BYTES]));
+        Self { codes, bytes: Vec::new() }
     }
 }
 
